@@ -1,0 +1,64 @@
+"""The device a process runs on. One code path for both; what differs is named in `Backend`."""
+
+import importlib
+import os
+from contextlib import AbstractContextManager
+from typing import Literal, Protocol
+
+import torch
+
+from megatron_crossic.config import ParallelConfig, PrecisionConfig
+from megatron_crossic.errors import ConfigError
+
+
+class Backend(Protocol):
+    """What the rest of the package may ask of a device; the modules `cpu` and `cuda` provide it."""
+
+    NAME: Literal["cpu", "cuda"]
+    COMMUNICATION: Literal["gloo", "nccl"]
+    """Backend of torch.distributed."""
+
+    def device(self) -> torch.device:
+        """The device of this process."""
+        ...
+
+    def activate(self) -> AbstractContextManager[object]:
+        """Select the device; megatron-core may be used inside the context."""
+        ...
+
+    def problems(self, parallel: ParallelConfig, precision: PrecisionConfig) -> list[str]:
+        """Options this device cannot run, each a message with the alternative."""
+        ...
+
+    def has_transformer_engine(self) -> bool:
+        """Whether Transformer Engine's layers are to be used."""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait for queued work, so that a clock reads true."""
+        ...
+
+    def peak_memory_bytes(self) -> int:
+        """Most memory this process has used on the device."""
+        ...
+
+
+def select_backend(name: Literal["auto", "cuda", "cpu"]) -> Backend:
+    """The backend called `name`; `auto` is CUDA where a GPU is visible.
+
+    The module is loaded by name so that a CUDA run never imports the CPU emulation.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "backend must be one this machine has, got cuda without a visible GPU. "
+            "Use --backend cpu, or check the driver and CUDA_VISIBLE_DEVICES."
+        )
+    module: Backend = importlib.import_module(f"megatron_crossic.backend.{name}")
+    return module
+
+
+def local_rank() -> int:
+    """Number of this process on its host, as torchrun sets it."""
+    return int(os.environ.get("LOCAL_RANK", "0"))

@@ -1,0 +1,31 @@
+# `make demo` shows the whole stack, `make test` proves it. Both install what they need into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install demo test lint check clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## make .venv with everything the project needs; a second when nothing changed
+
+$(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml tools/install.sh
+	@sh tools/install.sh $(PYTHON) $(VENV)
+
+demo: install ## from wiki dumps to a Hugging Face checkpoint on this machine, with a report
+	@$(BIN)/python examples/tiny/run.py --output runs/tiny
+
+test: install ## all tests
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+lint: install ## style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+check: lint test ## what a change must pass
+
+clean: ## remove what the demo and the tools made, keep .venv
+	rm -rf runs .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,140 @@
+"""The layout of a checkpoint folder, what is known about it, and how it appears atomically."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from megatron_crossic.errors import CheckpointError, DataError
+from megatron_crossic.files import (
+    PARTIAL_SUFFIX,
+    sync_folder,
+    unwritable,
+    write_text_atomically,
+)
+from megatron_crossic.manifest import Manifest, read_manifest, write_manifest
+from megatron_crossic.model.architecture import ModelArchitecture
+
+LATEST = "latest"
+INFO_FILE = "checkpoint.json"
+HF_FOLDER = "hf"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckpointInfo:
+    """What a checkpoint is, readable without torch."""
+
+    step: int
+    num_tokens: int
+    """Tokens with loss that training has seen, over all ranks."""
+    architecture: ModelArchitecture
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What a resumed run must agree with: seeds, batch size, fingerprints of its data."""
+
+
+def step_folder(root: Path, step: int) -> Path:
+    """`step_0000020` under `root`."""
+    return root / f"step_{step:07d}"
+
+
+def partial_folder(root: Path, step: int) -> Path:
+    """Where a checkpoint is written before it is complete."""
+    folder = step_folder(root, step)
+    return folder.with_name(folder.name + PARTIAL_SUFFIX)
+
+
+@contextmanager
+def new_checkpoint(root: Path, step: int) -> Iterator[Path]:
+    """For a single process: yield an empty folder; it becomes the latest checkpoint at the end."""
+    folder = start(root, step)
+    try:
+        yield folder
+        complete(root, step)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise unwritable(folder, error) from error
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def start(root: Path, step: int) -> Path:
+    """Make the empty partial folder of `step`, removing what a killed run left there."""
+    folder = partial_folder(root, step)
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return folder
+
+
+def complete(root: Path, step: int) -> Path:
+    """Give the partial folder its name and point `latest` to it, in that order."""
+    folder = step_folder(root, step)
+    if folder.exists():
+        shutil.rmtree(folder)
+    partial_folder(root, step).replace(folder)
+    sync_folder(root)
+    write_text_atomically(root / LATEST, folder.name + "\n")
+    return folder
+
+
+def write_info(folder: Path, info: CheckpointInfo) -> None:
+    """Write `checkpoint.json`, the last file of a checkpoint."""
+    manifest = Manifest(
+        kind="checkpoint",
+        options={"architecture": info.architecture.to_json()},
+        counts={"step": info.step, "num_tokens": info.num_tokens},
+        details=info.details,
+    )
+    write_manifest(folder / INFO_FILE, manifest)
+
+
+def read_info(folder: Path) -> CheckpointInfo:
+    """Read `checkpoint.json`; `CheckpointError` where it is missing or damaged."""
+    try:
+        manifest = read_manifest(folder / INFO_FILE, kind="checkpoint")
+        return CheckpointInfo(
+            step=manifest.counts["step"],
+            num_tokens=manifest.counts["num_tokens"],
+            architecture=ModelArchitecture.from_json(manifest.options["architecture"]),
+            details=manifest.details,
+        )
+    except (DataError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"checkpoint must have a readable {INFO_FILE}, got {folder}: {error}. "
+            "Choose another checkpoint."
+        ) from error
+
+
+def complete_steps(root: Path) -> list[Path]:
+    """The complete checkpoints under `root`, oldest first."""
+    found = [path for path in root.glob("step_*") if (path / INFO_FILE).is_file()]
+    return sorted(path for path in found if not path.name.endswith(PARTIAL_SUFFIX))
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The step folder that `path` means: itself, or the newest complete one under a root."""
+    if (path / INFO_FILE).is_file():
+        return path
+    latest = path / LATEST
+    if latest.is_file():
+        named = path / latest.read_text(encoding="utf-8").strip()
+        if named.parent == path and (named / INFO_FILE).is_file():
+            return named
+    if steps := complete_steps(path):
+        return steps[-1]
+    raise CheckpointError(
+        f"checkpoint must be a folder with a complete checkpoint, got {path}. "
+        "Give a step folder, or the folder that holds `latest`."
+    )
+
+
+def remove_old(root: Path, *, keep_last: int) -> None:
+    """Delete all but the `keep_last` newest complete checkpoints."""
+    for folder in complete_steps(root)[:-keep_last]:
+        (folder / INFO_FILE).unlink()  # from here on it does not count as complete
+        shutil.rmtree(folder)
