@@ -17,9 +17,10 @@ from megatron_crossic.data.wikipedia.blocks import OnBytes, ignore_bytes, read_b
 from megatron_crossic.data.wikipedia.titles import redirect_target
 from megatron_crossic.errors import DataError
 
-# Parts of a text that expat hands over at once; also what a scan without texts keeps of each, so a
-# `#REDIRECT [[…]]` is always inside.
-TEXT_PART_BYTES = 1 << 16
+# Expat gathers short runs of text up to this size; longer ones it hands over as they are.
+TEXT_BUFFER_BYTES = 1 << 16
+# What a scan without texts keeps of each, for a `#REDIRECT [[…]]`: a title has 255 bytes at most.
+NUM_FIRST_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,9 +42,7 @@ class Page:
     """Wikitext; only its beginning where the pages were read without texts."""
 
 
-def read_pages(
-    path: Path, *, with_text: bool, on_bytes: OnBytes = ignore_bytes
-) -> Iterator[Page]:
+def read_pages(path: Path, *, with_text: bool, on_bytes: OnBytes = ignore_bytes) -> Iterator[Page]:
     """Yield every page of the export `path` (plain, .gz or .bz2) in order.
 
     Without texts a scan is several times faster. Raises `DataError` naming file and line where the
@@ -82,7 +81,7 @@ class _PageParser:
         self._ready: list[Page] = []
         parser = expat.ParserCreate()
         parser.buffer_text = True
-        parser.buffer_size = TEXT_PART_BYTES
+        parser.buffer_size = TEXT_BUFFER_BYTES
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.StartDoctypeDeclHandler = self._refuse_declaration
@@ -121,7 +120,7 @@ class _PageParser:
 
     def _keep_first(self, part: str) -> None:
         if not self._parts:
-            self._parts.append(part)
+            self._parts.append(part[:NUM_FIRST_CHARACTERS])
 
     def _end(self, name: str) -> None:
         self._elements.pop()

@@ -17,12 +17,11 @@ from megatron_crossic.jsonl import preview
 # No row or single token of a MediaWiki link table comes near this; whatever does is malformed.
 MAX_TOKEN_BYTES = 1 << 20
 
-GAP = rb"(?:\s|/\*.*?\*/|(?:--[ \t]|--(?=[\r\n])|#)[^\n]*\n)*+"
 STRING = rb"'(?:[^'\\]++|\\.|'')*+'"
 VALUE = rb"(?:_binary\s+)?" + STRING + rb"|0[xX][0-9a-fA-F]+|-?[0-9][-+.0-9eE]*|NULL|null"
 NAME = rb"`(?:[^`]|``)+`|[A-Za-z_][A-Za-z0-9_$]*"
 
-SKIP = re.compile(GAP, re.DOTALL)
+GAP = re.compile(rb"(?:\s|/\*.*?\*/|(?:--(?:[ \t]|(?=[\r\n])|\Z)|#)[^\n]*(?:\n|\Z))*+", re.DOTALL)
 INSERT = re.compile(
     rb"(?:INSERT(?:\s+IGNORE)?|REPLACE)\s+INTO\s+(?P<table>" + NAME + rb")\s*"
     rb"(?:\((?P<columns>[^()]*)\)\s*)?VALUES\s*",
@@ -31,14 +30,13 @@ INSERT = re.compile(
 CREATE = re.compile(
     rb"CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<table>" + NAME + rb")", re.IGNORECASE
 )
-# A whole statement up to its semicolon; quoted semicolons do not end it.
-STATEMENT = re.compile(
-    rb"(?:[^;'\"`/\-#]++|" + STRING + rb'|"(?:[^"\\]++|\\.|"")*+"|`[^`]*+`'
-    rb"|/\*.*?\*/|--[ \t][^\n]*\n|#[^\n]*\n|/(?!\*)|-(?!-[ \t]))*+;",
+# A piece of a statement; quoted and commented semicolons do not end it.
+PIECE = re.compile(
+    rb"[^;'\"`/\-#]+|" + STRING + rb'|"(?:[^"\\]++|\\.|"")*+"|`[^`]*`'
+    rb"|/\*.*?\*/|--[ \t][^\n]*\n|#[^\n]*\n|/(?!\*)|-(?!-[ \t])|;",
     re.DOTALL,
 )
-COLUMN = re.compile(rb"^\s*`((?:[^`]|``)+)`\s+\w", re.MULTILINE)
-NEXT = re.compile(rb"\s*([,;])\s*")
+COLUMN = re.compile(rb"(?:^|[(,])\s*`((?:[^`]|``)+)`\s+[A-Za-z]", re.MULTILINE)
 
 ESCAPE = re.compile(rb"\\(.)|''", re.DOTALL)
 ESCAPED = {b"0": b"\0", b"b": b"\b", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"Z": b"\x1a"}
@@ -60,7 +58,22 @@ def read_rows(
     `DataError` with line and byte for anything malformed or cut off, and where no row of `table`
     is inserted.
     """
-    scanner = _Scanner(path, read_blocks(path, on_bytes=on_bytes))
+    blocks = read_blocks(path, on_bytes=on_bytes)
+    yield from parse_rows(
+        blocks, path=path, table=table, columns=columns, default_columns=default_columns
+    )
+
+
+def parse_rows(
+    blocks: Iterator[bytes],
+    *,
+    path: Path,
+    table: str,
+    columns: Sequence[str],
+    default_columns: Sequence[str],
+) -> Iterator[Row]:
+    """`read_rows` for a dump that arrives in blocks of any size; `path` is for messages."""
+    scanner = _Scanner(path, blocks)
     known = tuple(default_columns)
     found_table = False
     while scanner.skip_gap():
@@ -72,9 +85,9 @@ def read_rows(
             order = tuple(_name(name) for name in listed.split(b",")) if listed else known
             yield from _insert_rows(scanner, order, columns)
             continue
-        statement = scanner.statement()
-        if create and _name(create["table"]) == table:
-            known = tuple(_name(name) for name in COLUMN.findall(statement)) or known
+        defines_table = create is not None and _name(create["table"]) == table
+        statement = scanner.statement(keep=defines_table)
+        known = tuple(_name(name) for name in COLUMN.findall(statement)) or known
     if not found_table:
         raise DataError(
             f"SQL dump must insert rows into table {table}, got none in {path}. "
@@ -93,32 +106,31 @@ def _insert_rows(
     while True:
         row = scanner.match(row_pattern)
         if row is None:
-            raise scanner.malformed(f"row must be {len(order)} SQL values in parentheses")
-        yield tuple(_value(row[pick]) for pick in picks)
-        separator = scanner.match(NEXT)
-        if separator is None:
-            raise scanner.malformed("row must be followed by a comma or a semicolon")
-        if separator[1] == b";":
+            raise scanner.malformed(
+                f"row must be {len(order)} SQL values in parentheses with a comma or a semicolon "
+                "behind"
+            )
+        yield tuple(map(_value, map(row.group, picks)))
+        if row[len(order) + 1] == b";":
             return
 
 
 @cache
 def _row_pattern(num_columns: int) -> re.Pattern[bytes]:
     value = rb"\s*(" + VALUE + rb")\s*"
-    return re.compile(rb"\(" + rb",".join([value] * num_columns) + rb"\)", re.DOTALL)
+    return re.compile(rb"\(" + rb",".join([value] * num_columns) + rb"\)\s*([,;])\s*", re.DOTALL)
 
 
 def _value(literal: bytes) -> bytes | None:
-    if literal in (b"NULL", b"null"):
-        return None
+    if literal[:1] == b"'":
+        text = literal[1:-1]
+        return ESCAPE.sub(_unescape, text) if b"\\" in text or b"''" in text else text
+    if literal[:1] == b"_":
+        return _value(literal[literal.index(b"'") :])
     if literal[:2] in (b"0x", b"0X"):
         digits = literal[2:].decode("ascii")
         return bytes.fromhex("0" * (len(digits) % 2) + digits)
-    quote = literal.find(b"'")
-    if quote < 0:
-        return literal
-    text = literal[quote + 1 : -1]
-    return ESCAPE.sub(_unescape, text) if b"\\" in text or b"''" in text else text
+    return None if literal in (b"NULL", b"null") else literal
 
 
 def _unescape(escape: re.Match[bytes]) -> bytes:
@@ -156,17 +168,23 @@ class _Scanner:
 
     def skip_gap(self) -> bool:
         """Skip blanks and comments; False at the end of the file."""
-        self.match(SKIP)
-        if self._position < len(self._buffer):
-            return True
-        return False
+        self.match(GAP)
+        # What begins like a comment may end in a later block.
+        while self._buffer[self._position : self._position + 1] in (b"-", b"#", b"/"):
+            if not self._read():
+                break
+            self.match(GAP)
+        return self._position < len(self._buffer)
 
-    def statement(self) -> bytes:
-        """The rest of the statement here, with its semicolon."""
-        found = self.match(STATEMENT)
-        if found is None:
-            raise self.malformed("statement must end with a semicolon")
-        return found[0]
+    def statement(self, *, keep: bool) -> bytes:
+        """Move behind the statement here and return it, or nothing unless it is to be kept."""
+        kept = []
+        while piece := self.match(PIECE):
+            if keep:
+                kept.append(piece[0])
+            if piece[0] == b";":
+                return b"".join(kept)
+        raise self.malformed("statement must end with a semicolon")
 
     def malformed(self, rule: str, got: str | None = None) -> DataError:
         """The error for the place the scanner stands at."""

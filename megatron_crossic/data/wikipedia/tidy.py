@@ -1,0 +1,137 @@
+"""Rendered text to paragraphs: lists, broken lines, holes that dropped templates left behind."""
+
+import re
+from collections.abc import Iterator
+
+from megatron_crossic.data.wikipedia.namespaces import is_file
+from megatron_crossic.data.wikipedia.render import FORMULA_END, FORMULA_START, LINE_BREAK
+
+# Half characters (`&#xD800;`) and invisible ones that steer direction or line breaks; the joiners
+# U+200C and U+200D stay, they are spelling in several scripts.
+INVISIBLE = re.compile(
+    "[\ud800-\udfff\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffc\ufffd"
+    "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]"
+)
+BLANKS = re.compile("[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f]+")
+LIST_LINE = re.compile(r"([*#:;]+)\s*(.*)")
+# Kana, Han and their punctuation: lines of such text join without a blank.
+UNSPACED = re.compile("[\u3001-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff65]")
+
+OPEN_FILE = re.compile(r"\[\[\s*([^\[\]|\n]+)\|[^\n]*")
+LEFTOVER = re.compile(
+    r"\{\{[^{}\[\]]*\}\}|^\{\{.*|\{\{+(?:[^{}|]{1,80}\|)?|\}\}+|\[\[+|\]\]+|'{3,}"
+    r"|</?(?:ref|references|span|div|small|big|br|center|font|nowiki|sup|sub|p|b|i|u|s|em|strong|"
+    r"blockquote|math|gallery|noinclude|includeonly|onlyinclude|table|tr|td|th|ul|ol|li|code|pre|"
+    r"poem|cite|abbr|section|ref_name)\b[^<>]*>?"
+    r"|\|\s*(?:thumb(?:nail)?|(?:miniatur\w*|frame|right|left|center)\b)\|?",
+    re.IGNORECASE,
+)
+JUNK_LINE = re.compile(r"(?:\||\{\||!.*(?:!!|\||=))")
+HAS_CONTENT = re.compile(rf"[^\W_]|{FORMULA_START}")
+
+SEPARATORS = r"[;,:،؛、，；：·]"
+HOLES: tuple[tuple[re.Pattern[str], str], ...] = (
+    # ( ; 1900) -> (1900), (Berlin; ) -> (Berlin)
+    (re.compile(rf"([(（])\s*(?:{SEPARATORS}\s*)+"), r"\1"),
+    (re.compile(rf"(?:\s*{SEPARATORS})+\s*([)）])"), r"\1"),
+    # (a; , b) -> (a; b)
+    (re.compile(rf"({SEPARATORS})(?:\s*[;,،؛、，；](?=\s|[)）、，]))+"), r"\1"),
+    (re.compile(r"\s?\(\s*\)|（\s*）|「\s*」|『\s*』|\[\s*\]"), ""),
+    (re.compile(r"([(（])\s+"), r"\1"),
+    (re.compile(r"\s+([)）])"), r"\1"),
+)
+LEADING_SEPARATORS = re.compile(r"^(?:[-–—.,;:،؛、，；：](?:\s+|$))+")
+# A blank before punctuation where something was dropped; `.NET` and `:)` keep theirs.
+STRAY_BLANK = re.compile(r" +([.,;:!?،؛؟。、，；：！？])(?=\s|$|[\"')\]»”’])| +(?=[、。，])")
+
+
+def to_paragraphs(text: str, *, language: str) -> list[str]:
+    """The paragraphs of rendered text: list items on lines of their own, other lines joined."""
+    text = INVISIBLE.sub("", text).replace("\x85", "\n").replace("\u2028", "\n")
+    text = text.replace("\u2029", "\n\n").replace(LINE_BREAK, "\n" + LINE_BREAK)
+    paragraphs: list[str] = []
+    lines: list[str] = []
+    for line in _lines(text, language=language):
+        if line:
+            _append(lines, line)
+        elif lines:
+            paragraphs.append("\n".join(lines))
+            lines = []
+    if lines:
+        paragraphs.append("\n".join(lines))
+    return [block.replace(LINE_BREAK, "") for block in paragraphs]
+
+
+def _lines(text: str, *, language: str) -> Iterator[str]:
+    """Clean lines; `LINE_BREAK` opens those that are not to be joined to the line before."""
+    number = 0
+    for raw in text.split("\n"):
+        is_broken = raw.startswith(LINE_BREAK)
+        line = tidy_line(raw.removeprefix(LINE_BREAK), language=language)
+        is_rule = line.startswith("----")
+        if not line or is_rule:
+            # A line that lost all its content is not the end of the paragraph around it.
+            if is_rule or is_broken or not raw.strip():
+                yield ""
+            continue
+        found = LIST_LINE.match(line)
+        number = number + 1 if found and found[1] == "#" else number * bool(found)
+        if found:
+            line = _list_item(found[1], found[2], number)
+            if line:
+                yield LINE_BREAK + line + LINE_BREAK
+        else:
+            yield LINE_BREAK + line if is_broken else line
+    yield ""
+
+
+def _list_item(marker: str, text: str, number: int) -> str:
+    text = LEADING_SEPARATORS.sub("", text)
+    if not HAS_CONTENT.search(text):
+        return ""
+    if marker == "#":
+        return f"{number}. {text}"
+    if marker[-1] in "*#":
+        return f"- {text}"
+    # `; term : meaning` is a line of a glossary, `:` only indents.
+    return re.sub(r"\s*:\s+", ": ", text, count=1) if marker[-1] == ";" else text
+
+
+def _append(lines: list[str], line: str) -> None:
+    """Add `line`, joined to the one before where both are running text."""
+    if not lines or line.startswith(LINE_BREAK) or lines[-1].endswith(LINE_BREAK):
+        lines.append(line)
+        return
+    is_unspaced = UNSPACED.match(lines[-1][-1]) and UNSPACED.match(line[0])
+    # Where a template between two lines went, the second may begin with a comma.
+    is_tight = is_unspaced or line[0] in ",.;:!?،؛؟"
+    lines[-1] += line if is_tight else f" {line}"
+
+
+def tidy_line(line: str, *, language: str) -> str:
+    """One line without leftovers of markup, empty brackets and stray blanks."""
+    line = BLANKS.sub(" ", line).strip()
+    if JUNK_LINE.match(line):
+        return ""
+    line = OPEN_FILE.sub(lambda found: _open_file(found, language), line)
+    before = ""
+    while line != before:  # what one pass takes out can join what was apart: `{<b>{`, `|()thumb`
+        before = line
+        line = LEFTOVER.sub("", line)
+        for hole, filling in HOLES:
+            line = hole.sub(filling, line)
+    line = STRAY_BLANK.sub(r"\1", line)
+    line = BLANKS.sub(" ", line).strip()
+    is_kept = HAS_CONTENT.search(line) or line.startswith("----")
+    return line if is_kept else ""
+
+
+def _open_file(found: re.Match[str], language: str) -> str:
+    """A picture link that never ends goes to the end of its line."""
+    return "" if is_file(found[1].strip(), language=language) else found[0]
+
+
+def insert_formulas(text: str, formulas: list[str]) -> str:
+    """Put the formulas back at their numbers."""
+    numbers = re.compile(f"{FORMULA_START}([0-9]+){FORMULA_END}")
+    return numbers.sub(lambda found: f"${formulas[int(found[1])]}$", text)

@@ -1,0 +1,135 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wikipedia_samples import langlinks_sql, quote_sql, write_packed
+
+from megatron_crossic.data.wikipedia.sql import Row, parse_rows, read_rows
+from megatron_crossic.errors import DataError
+
+COLUMNS = ("ll_from", "ll_lang", "ll_title")
+
+
+def rows_of(
+    sql: str | bytes, *, block: int = 1 << 20, columns: tuple[str, ...] = COLUMNS
+) -> list[Row]:
+    data = sql.encode("utf-8") if isinstance(sql, str) else sql
+    blocks: Iterator[bytes] = (data[i : i + block] for i in range(0, len(data), block))
+    return list(
+        parse_rows(
+            blocks,
+            path=Path("links.sql"),
+            table="langlinks",
+            columns=columns,
+            default_columns=COLUMNS,
+        )
+    )
+
+
+@pytest.mark.parametrize("name", ["l.sql", "l.sql.gz", "l.sql.bz2"])
+def test_a_real_dump_in_every_packing(tmp_path: Path, name: str) -> None:
+    rows = [(1, "en", "O'Neil"), (2, "es", 'back\\slash "quoted"'), (3, "ja", "ベルリン;(1,2)")]
+    path = write_packed(tmp_path / name, langlinks_sql(rows))
+    found = read_rows(path, table="langlinks", columns=COLUMNS, default_columns=COLUMNS)
+    assert list(found) == [(str(p).encode(), c.encode(), t.encode()) for p, c, t in rows]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 10**8), st.sampled_from(["en", "zh-yue"]), st.text()), min_size=1
+    ),
+    st.integers(1, 40),
+)
+def test_any_rows_come_back_whatever_the_blocks(
+    rows: list[tuple[int, str, str]], block: int
+) -> None:
+    expected = [
+        (str(p).encode(), c.encode(), t.encode("utf-8", "surrogatepass")) for p, c, t in rows
+    ]
+    sql = langlinks_sql(rows).encode("utf-8", "surrogatepass")
+    assert rows_of(sql, block=block) == expected
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 1000])
+def test_comments_quotes_and_other_statements_hide_nothing(block: int) -> None:
+    sql = """-- INSERT INTO `langlinks` VALUES (9,'xx','commented');
+    # also; a comment
+    /* INSERT INTO `langlinks` VALUES (8,'xx','commented'); */
+    SET @a = 'it''s; INSERT INTO `langlinks` VALUES (7,\\'x\\',\\'y\\');'; SELECT 1-1, 4/2 -- ; x
+    ;
+    INSERT INTO `page` VALUES (6,'xx','other; table'),(5,'a','b');
+    INSERT IGNORE INTO langlinks VALUES
+      (1, 'en', 'one') , (2,'en',NULL),
+      (3,_binary 'en',0x416263);
+    REPLACE INTO `langlinks` VALUES (4,'en','it''s');--"""
+    expected = [(b"1", b"en", b"one"), (b"2", b"en", None), (b"3", b"en", b"Abc")]
+    assert rows_of(sql, block=block) == [*expected, (b"4", b"en", b"it's")]
+
+
+def test_an_insert_of_many_rows_spans_blocks() -> None:
+    rows = [(n, "en", "x" * (n % 50)) for n in range(5000)]
+    assert len(rows_of(langlinks_sql(rows), block=997)) == 5000
+
+
+@pytest.mark.parametrize(
+    "create",
+    [
+        "CREATE TABLE `langlinks` (\n  `ll_title` varbinary(255) DEFAULT 'a`b',\n"
+        "  `ll_extra` int,\n  `ll_from` int,\n  `ll_lang` v,\n  KEY `k` (`ll_from`)\n);",
+        "CREATE TABLE IF NOT EXISTS `langlinks` (`ll_title` v, `ll_extra` int, `ll_from` int, "
+        "`ll_lang` v, PRIMARY KEY (`ll_from`,`ll_lang`));",
+    ],
+)
+def test_the_order_of_columns_comes_from_the_table(create: str) -> None:
+    sql = f"{create}\nINSERT INTO `langlinks` VALUES ('T',0,1,'en');"
+    assert rows_of(sql) == [(b"1", b"en", b"T")]
+    named = (
+        f"{create}\nINSERT INTO `langlinks` (`ll_lang`, `ll_title`, ll_from) VALUES ('en','T',1);"
+    )
+    assert rows_of(named) == [(b"1", b"en", b"T")]
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        (
+            "INSERT INTO `langlinks` VALUES (1,'en','a'),\n(2,'en');",
+            r"row must be 3 .*'en'\);\" in links\.sql, line 2, byte 45",
+        ),
+        ("INSERT INTO `langlinks` VALUES (1,'en','a'", r"row must be 3 .*line 1, byte 31"),
+        ("INSERT INTO `langlinks` VALUES (1,'en','a')", r"comma or a semicolon behind"),
+        ("INSERT INTO `langlinks` VALUES (1,'en','a'),", r"got the end of the file .*byte 44"),
+        ("INSERT INTO `langlinks` VALUES (1,'en',a b);", r"row must be 3 SQL values"),
+        ("SET a = 'never ends;\n", r"statement must end with a semicolon, got .*line 1"),
+        ("CREATE TABLE `langlinks` (`ll_from` int", r"statement must end with a semicolon"),
+        ("INSERT INTO `page` VALUES (1);", r"must insert rows into table langlinks, got none"),
+        ("", r"must insert rows into table langlinks, got none"),
+        (
+            "CREATE TABLE `langlinks` (`a` int);\nINSERT INTO `langlinks` VALUES (1);",
+            r"table must have columns ll_from, ll_lang, ll_title, got \('a',\)",
+        ),
+    ],
+)
+@pytest.mark.parametrize("block", [5, 1 << 20])
+def test_malformed_dumps_name_the_place(sql: str, message: str, block: int) -> None:
+    with pytest.raises(DataError, match=message):
+        rows_of(sql, block=block)
+
+
+def test_a_row_that_never_ends_does_not_fill_the_memory() -> None:
+    endless = (
+        b"INSERT INTO `langlinks` VALUES (1,'en','" if n == 0 else b"x" * 100_000
+        for n in range(10**9)
+    )
+    with pytest.raises(DataError, match=r"row must be 3 SQL values .*line 1, byte 31"):
+        list(
+            parse_rows(
+                endless, path=Path("l"), table="langlinks", columns=COLUMNS, default_columns=COLUMNS
+            )
+        )
+
+
+def test_quoting_of_the_samples_is_not_trivial() -> None:
+    assert quote_sql("a'b\\c\n") == "a\\'b\\\\c\\n"

@@ -1,0 +1,74 @@
+"""The command line, run as a user runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).parents[2] / "tools" / "build_pairs.py"
+
+DUMP = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/">
+<page><title>{title}</title><ns>0</ns><id>{id}</id>
+<revision><id>5</id><timestamp>2024-01-01T00:00:00Z</timestamp><text>{text}</text></revision></page>
+</mediawiki>"""
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    (tmp_path / "en.xml").write_text(DUMP.format(title="Bee", id=1, text="A '''bee'''."))
+    (tmp_path / "es.xml").write_text(DUMP.format(title="Abeja", id=2, text="Una [[abeja]]."))
+    (tmp_path / "links.sql").write_text("INSERT INTO `langlinks` VALUES (2,'en','Bee');\n")
+    return [
+        *("wikipedia", "--source-dump", str(tmp_path / "en.xml")),
+        *("--target-dump", str(tmp_path / "es.xml"), "--langlinks", str(tmp_path / "links.sql")),
+        *("--source-lang", "en", "--target-lang", "es", "--output", str(tmp_path / "pairs.jsonl")),
+    ]
+
+
+def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(TOOL), *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_pairs_and_report(command: list[str], tmp_path: Path) -> None:
+    result = run(command)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"1 pairs in {tmp_path / 'pairs.jsonl'}\n")
+    assert "source articles dropped: none" in result.stdout
+    assert "clean source: 100%" in result.stderr
+    (line,) = (tmp_path / "pairs.jsonl").read_text().splitlines()
+    record = json.loads(line)
+    assert record["id"] == "enwiki:1-eswiki:2"
+    assert record["source"]["text"] == "A bee."
+    assert record["target"]["text"] == "Una abeja."
+    assert (tmp_path / "pairs.jsonl.manifest.json").exists()
+
+    again = run(command)
+    assert again.returncode == 2
+    assert again.stderr.startswith("error: output path must not exist, got ")
+    assert run([*command, "--overwrite"]).returncode == 0
+
+
+def test_a_full_disk_ends_with_a_message_and_no_file(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "en.xml").write_text(DUMP.format(title="Bee", id=1, text="A bee. " * 1000))
+    # A limit of 1 KiB a file stands for the disk: both end in an OSError while writing.
+    limited = ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", sys.executable, str(TOOL), *command]
+    result = subprocess.run(limited, capture_output=True, text=True, check=False)
+    assert result.returncode == 3, result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error: output must be writable, got ")
+    assert not list(tmp_path.glob("pairs*"))
+
+
+def test_bad_input_ends_with_one_line_and_its_own_exit_code(
+    command: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "es.xml").write_text("<mediawiki><page>")
+    result = run(command)
+    assert result.returncode == 3
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("error: dump must be well-formed XML, got no element found in ")
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.glob("pairs*"))
