@@ -1,0 +1,67 @@
+"""Which pairs go on, and how much of them; what stays behind is entered in the account."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Literal
+
+from megatron_crossic.data.account import Account
+from megatron_crossic.data.records import Pair
+from megatron_crossic.data.sides import EncodedPair, Side
+
+LengthRatioRule = Literal["truncate", "drop", "keep"]
+
+
+def is_held_out(pair: Pair, *, fraction: float) -> bool:
+    """Whether a pair belongs to validation.
+
+    Decided by the source document alone: the same English article paired with Spanish and with
+    Japanese is on the same side of the line, so nothing of validation is seen in training.
+    """
+    key = f"{pair.source.language}\0{pair.source.title}".encode()
+    digest = hashlib.blake2b(key, digest_size=8).digest()
+    return int.from_bytes(digest, "big") < fraction * 2**64
+
+
+def drop_empty(pairs: Iterable[EncodedPair], account: Account) -> Iterator[EncodedPair]:
+    """Leave out pairs of which a side has no text; a title alone is no text.
+
+    They are left out in every mode, so that all modes see the same pairs.
+    """
+    for pair in pairs:
+        account.pairs_read += 1
+        account.tokens_read += pair.num_tokens
+        if not pair.pair.source.text.strip():
+            account.drop_pair("empty_source", num_tokens=pair.num_tokens)
+        elif not pair.pair.target.text.strip():
+            account.drop_pair("empty_target", num_tokens=pair.num_tokens)
+        else:
+            yield pair
+
+
+def limit_length_ratio(
+    pairs: Iterable[EncodedPair], account: Account, *, ratio: float, rule: LengthRatioRule
+) -> Iterator[EncodedPair]:
+    """Apply `rule` to pairs of which one side has more than `ratio` times the other's tokens.
+
+    `truncate`: the longer side keeps its leading paragraphs up to that length, the first one
+    always. `drop`: the pair is left out. `keep`: nothing is done.
+    """
+    for pair in pairs:
+        shorter, longer = sorted((pair.source, pair.target), key=lambda side: side.num_tokens)
+        limit = int(ratio * shorter.num_tokens)
+        if rule == "keep" or longer.num_tokens <= limit:
+            yield pair
+        elif rule == "drop":
+            account.drop_pair("length_ratio", num_tokens=pair.num_tokens)
+        else:
+            kept = _leading_paragraphs(longer, limit=limit)
+            account.pairs_truncated += kept is not longer
+            account.drop_tokens("length_ratio_truncated", longer.num_tokens - kept.num_tokens)
+            is_source = longer is pair.source
+            yield replace(pair, source=kept) if is_source else replace(pair, target=kept)
+
+
+def _leading_paragraphs(side: Side, *, limit: int) -> Side:
+    num_paragraphs = max(1, int((side.paragraph_ends <= limit).sum()))
+    return side if num_paragraphs == len(side.paragraph_ends) else side.leading(num_paragraphs)

@@ -1,0 +1,169 @@
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from megatron_crossic.data.chunks import (
+    EMPTY,
+    MAX_DRIFT,
+    MIN_BUDGET,
+    Outline,
+    Positions,
+    atom_cuts,
+    candidate_cuts,
+    cut_together,
+)
+
+
+def outline(*sizes: int, sentence: int = 0) -> Outline:
+    """Paragraphs of these sizes; with `sentence`, every that many tokens a sentence ends."""
+    ends = np.cumsum(sizes, dtype=np.int64)
+
+    def sentence_ends(paragraph: int) -> Positions:
+        start, end = int(ends[paragraph]) - sizes[paragraph], int(ends[paragraph])
+        inner = range(start + sentence, end, sentence) if sentence else []
+        return np.array([*inner, end], dtype=np.int64)
+
+    return Outline(paragraph_ends=ends, sentence_ends=sentence_ends)
+
+
+paragraphs = st.lists(st.integers(1, 60), max_size=8)
+outlines = st.builds(lambda sizes, n: outline(*sizes, sentence=n), paragraphs, st.integers(0, 20))
+budgets = st.integers(MIN_BUDGET, 80)
+
+
+def test_a_pair_that_fits_is_one_chunk() -> None:
+    assert cut_together(outline(6, 4), outline(10), budget=20).tolist() == [[0, 0], [10, 10]]
+    assert cut_together(outline(6, 4), outline(10), budget=19).shape == (3, 2)
+
+
+def test_aligned_paragraphs_are_cut_side_by_side() -> None:
+    # Parts of (10 + 20) tokens; two of them fit in 60, three do not.
+    cuts = cut_together(outline(10, 10, 10, 10), outline(20, 20, 20, 20), budget=60)
+    assert cuts.tolist() == [[0, 0], [20, 40], [40, 80]]
+
+
+def test_the_example_of_the_module() -> None:
+    cuts = cut_together(outline(40, 40, 40), outline(30, 30), budget=100)
+    assert cuts.tolist() == [[0, 0], [40, 30], [80, 41], [120, 60]]
+
+
+def test_candidates_are_mutual_nearest_ends() -> None:
+    # Relative ends .1 .5 against .48 .52: .5 takes .48 (the lower of two as near), .1 nothing.
+    found = candidate_cuts(outline(10, 40, 50), outline(48, 4, 48), budget=80)
+    assert found.tolist() == [[0, 0], [50, 48], [100, 100]]
+
+
+def test_ends_too_far_apart_are_no_candidates() -> None:
+    assert len(candidate_cuts(outline(10, 90), outline(21, 79), budget=190)) == 2
+    assert len(candidate_cuts(outline(10, 90), outline(20, 80), budget=190)) == 3
+    # The tolerance is also half a part: 40 / (2 * 200) = 0.1, 20 / (2 * 200) = 0.05.
+    assert len(candidate_cuts(outline(10, 90), outline(20, 80), budget=40)) == 3
+    assert len(candidate_cuts(outline(10, 90), outline(20, 80), budget=20)) == 2
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"), [(0, [33, 66, 100]), (10, [30, 60, 100]), (40, [40, 70, 100])]
+)
+def test_a_long_paragraph_is_cut_at_sentences_else_at_tokens(
+    sentence: int, expected: list[int]
+) -> None:
+    cuts = cut_together(outline(100, sentence=sentence), EMPTY, budget=40)
+    assert cuts[1:, 0].tolist() == expected
+    assert not cuts[:, 1].any()
+
+
+def test_a_paragraph_end_is_taken_however_early_it_is() -> None:
+    # Both sides aim at 50 of 100; the first ends a paragraph at 10, the second nowhere.
+    cuts = atom_cuts(outline(10, 90, sentence=15), outline(100), budget=120)
+    assert cuts[1].tolist() == [10, 50]
+
+
+def test_one_empty_side_is_cut_at_paragraphs() -> None:
+    cuts = cut_together(EMPTY, outline(*[7] * 6), budget=22)
+    assert cuts.tolist() == [[0, 0], [0, 21], [0, 42]]
+
+
+def test_a_tiny_side_does_not_stop_the_other() -> None:
+    cuts = cut_together(outline(1, 1), outline(10_000), budget=100)
+    assert 101 <= len(cuts) - 1 <= 105
+    assert np.diff(cuts.sum(axis=1)).max() <= 100
+
+
+def test_both_empty_is_one_empty_part() -> None:
+    assert cut_together(EMPTY, EMPTY, budget=8).tolist() == [[0, 0], [0, 0]]
+
+
+@given(outlines, outlines, budgets)
+def test_every_token_is_in_one_part_in_order_and_every_part_fits(
+    first: Outline, second: Outline, budget: int
+) -> None:
+    cuts = cut_together(first, second, budget=budget)
+    assert cuts[0].tolist() == [0, 0]
+    assert cuts[-1].tolist() == [first.num_tokens, second.num_tokens]
+    parts = np.diff(cuts, axis=0)
+    assert (parts >= 0).all()
+    assert parts.sum(axis=1).max() <= budget
+    for column, side in enumerate((first, second)):
+        tokens = np.arange(side.num_tokens)
+        joined = [tokens[a:b] for a, b in zip(cuts[:-1, column], cuts[1:, column], strict=True)]
+        assert np.array_equal(np.concatenate(joined), tokens)
+
+
+@given(outlines, outlines, budgets)
+def test_the_result_does_not_depend_on_which_side_comes_first(
+    first: Outline, second: Outline, budget: int
+) -> None:
+    cuts = cut_together(first, second, budget=budget)
+    assert np.array_equal(cut_together(first, second, budget=budget), cuts)
+    assert np.array_equal(cut_together(second, first, budget=budget)[:, ::-1], cuts)
+
+
+@settings(max_examples=60)
+@given(outlines, outlines, st.integers(30, 120))
+def test_no_choice_among_the_cuts_gives_fewer_parts(
+    first: Outline, second: Outline, budget: int
+) -> None:
+    candidates = atom_cuts(first, second, budget=budget)
+    num_parts = len(cut_together(first, second, budget=budget)) - 1
+    inner = range(1, len(candidates) - 1)
+    for fewer in combinations(inner, min(num_parts - 2, 3)) if num_parts > 1 else ():
+        sizes = np.diff(candidates[[0, *fewer, len(candidates) - 1]].sum(axis=1))
+        assert sizes.max() > budget
+
+
+@given(outlines, outlines, budgets)
+def test_candidates_never_cross_and_are_near(first: Outline, second: Outline, budget: int) -> None:
+    cuts = candidate_cuts(first, second, budget=budget)
+    if first.num_tokens and second.num_tokens:
+        assert (np.diff(cuts, axis=0) > 0).all()
+        drift = np.abs(relative(cuts)[:, 0] - relative(cuts)[:, 1])
+        assert drift.max() <= MAX_DRIFT + 1e-12
+
+
+@settings(max_examples=300)
+@given(outlines, outlines, budgets)
+def test_both_sides_are_cut_at_about_the_same_relative_position(
+    first: Outline, second: Outline, budget: int
+) -> None:
+    if not first.num_tokens or not second.num_tokens:
+        return
+    positions = relative(cut_together(first, second, budget=budget))
+    lengths = first.num_tokens, second.num_tokens
+    bound = 2.5 * budget / sum(lengths) + 1 / min(lengths)
+    assert np.abs(positions[:, 0] - positions[:, 1]).max() <= bound
+
+
+def test_the_drift_bound_says_something() -> None:
+    """Alternating long and short paragraphs against even ones: 30 parts, none far off."""
+    first, second = outline(*[90, 10] * 30, sentence=7), outline(*[75] * 40, sentence=9)
+    cuts = cut_together(first, second, budget=200)
+    drift = np.abs(relative(cuts)[:, 0] - relative(cuts)[:, 1])
+    assert len(cuts) > 30
+    assert 0 < drift.max() <= 2.5 * 200 / 6000 < 0.1
+
+
+def relative(cuts: Positions) -> np.ndarray:
+    return cuts / cuts[-1]

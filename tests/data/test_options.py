@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_pairs import write_byte_tokenizer
+
+from megatron_crossic.data.options import PreprocessOptions
+from megatron_crossic.data.tokenizer import Tokenizer, load_tokenizer
+from megatron_crossic.data.windows import WindowLayout
+from megatron_crossic.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    return load_tokenizer(write_byte_tokenizer(tmp_path_factory.mktemp("byte")))
+
+
+def options(**values: object) -> PreprocessOptions:
+    required = {"pairs": (Path("p"),), "tokenizer": Path("t"), "output_prefix": Path("o")}
+    return PreprocessOptions(**{**required, "seq_length": 64, **values})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"mode": "odd"}, "mode must be one of crossic, reversed, mix, .* got 'odd'"),
+        ({"assembly": "odd"}, "assembly must be one of split_aware, best_fit, got 'odd'"),
+        ({"length_ratio_rule": "odd"}, "length-ratio-rule must be one of truncate, drop, keep"),
+        ({"pairs": ()}, "pairs must name at least one file"),
+        ({"max_length_ratio": 0.5}, r"max-length-ratio must be at least 1, got 0\.5"),
+        ({"max_length_ratio": float("nan")}, "max-length-ratio must be at least 1, got nan"),
+        ({"validation_fraction": 1.0}, r"validation-fraction must be .* below 1, got 1\.0"),
+        ({"max_chunk_tokens": 7}, "max-chunk-tokens must be at least 8, got 7"),
+        ({"buffer_chunks": 0}, "buffer-chunks must be positive, got 0"),
+    ],
+)
+def test_options_that_cannot_work(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        options(**values)
+
+
+def test_a_window_must_have_room_for_a_chunk(tokenizer: Tokenizer) -> None:
+    options(seq_length=9).check_seq_length(tokenizer)
+    with pytest.raises(ConfigError, match="seq_length must be at least 9, got 8"):
+        options(seq_length=8).check_seq_length(tokenizer)
+
+
+def test_the_split_token(tokenizer: Tokenizer) -> None:
+    assert options().split_id(tokenizer) == tokenizer.eod_id
+    assert options(split_token="<|padding|>").split_id(tokenizer) == 257
+    with pytest.raises(ConfigError, match="split-token must be a token of the .* got '<none>'"):
+        options(split_token="<none>").split_id(tokenizer)
+
+
+def test_the_budget_of_a_chunk() -> None:
+    layout = WindowLayout(seq_length=64, bos_id=1, split_id=2, pad_id=2, dtype=np.dtype(np.uint16))
+    assert options().chunk_budget(layout) == 62
+    assert options(max_chunk_tokens=20).chunk_budget(layout) == 20
+    assert options(max_chunk_tokens=999).chunk_budget(layout) == 62

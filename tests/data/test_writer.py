@@ -1,0 +1,62 @@
+"""The order in which the files of a data set appear."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_pairs import make_pair
+
+from megatron_crossic.data.spans import SPAN_DTYPE, Role
+from megatron_crossic.data.store import open_windows
+from megatron_crossic.data.windows import Window, WindowLayout
+from megatron_crossic.data.writer import WindowWriter
+from megatron_crossic.errors import DataError
+from megatron_crossic.files import PARTIAL_SUFFIX
+from megatron_crossic.manifest import Manifest
+
+LAYOUT = WindowLayout(seq_length=9, bos_id=None, split_id=1, pad_id=1, dtype=np.dtype(np.uint16))
+SPANS = np.array([(0, 9, 0, 0, 0, Role.SOURCE)], dtype=SPAN_DTYPE)
+DETAILS = {
+    "seq_length": 9,
+    "vocab_size": 99,
+    "languages": ["en", "es"],
+    "tokenizer": {"fingerprint": "f"},
+}
+
+
+def write(prefix: Path, *, num_windows: int, commit: bool = True) -> None:
+    with WindowWriter(prefix, layout=LAYOUT, overwrite=True) as writer:
+        writer.add_pair(make_pair("one", "x", "y"))
+        for i in range(num_windows):
+            tokens = np.full(9, i, dtype=np.uint16)
+            writer.add_window(Window(tokens=tokens, spans=SPANS))
+        files = writer.close_files()
+        counts = {"windows": num_windows}
+        manifest = Manifest(kind="windows", options={}, counts=counts, files=files, details=DETAILS)
+        if commit:
+            writer.commit(manifest)
+
+
+def test_a_data_set_opens_when_it_is_committed(tmp_path: Path) -> None:
+    write(tmp_path / "x", num_windows=3)
+    store = open_windows(tmp_path / "x", deep=True)
+    assert [int(store.tokens(i)[0]) for i in range(len(store))] == [0, 1, 2]
+    assert not list(tmp_path.glob(f"*{PARTIAL_SUFFIX}"))
+
+
+def test_new_files_never_stand_beside_an_old_manifest(tmp_path: Path) -> None:
+    """What a kill between closing the files and writing the manifest leaves behind."""
+    write(tmp_path / "x", num_windows=3)
+    write(tmp_path / "x", num_windows=3, commit=False)
+    with pytest.raises(DataError, match="windows manifest must exist"):
+        open_windows(tmp_path / "x")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("disk gone")])
+def test_an_error_leaves_no_file(tmp_path: Path, error: BaseException) -> None:
+    with (
+        pytest.raises((KeyboardInterrupt, DataError), match="|disk gone"),
+        WindowWriter(tmp_path / "x", layout=LAYOUT),
+    ):
+        raise error
+    assert not list(tmp_path.iterdir())
