@@ -15,6 +15,7 @@ _CHECKPOINT = "torch.distributed.checkpoint"
 
 _ALLOWED = {
     ("collections", "OrderedDict"),
+    ("pathlib", "PosixPath"),
     ("torch", "Size"),
     ("torch.serialization", "_get_layout"),
     (f"{_CHECKPOINT}.filesystem", "_StorageInfo"),

@@ -1,0 +1,77 @@
+"""The optimizer's tensors in one format, whichever of megatron-core's optimizers holds them.
+
+    optimizer.state.exp_avg.<weight>      first moment
+    optimizer.state.exp_avg_sq.<weight>   second moment
+    optimizer.state.fp32_param.<weight>   main weights, in bf16 runs only
+
+megatron-core's plain and distributed optimizers describe the same tensors with different names and
+nesting, and its distributed optimizer cannot load its own state with PyTorch's AdamW. Here only the
+tensors are exchanged: hyper-parameters come from the configuration, and the number of updates is
+the number of the step. So a run may switch `parallel.distributed_optimizer` when it resumes.
+"""
+
+from typing import Any
+
+import torch
+from megatron.core.dist_checkpointing.mapping import ShardedStateDict
+from megatron.core.dist_checkpointing.utils import apply_prefix_mapping, extract_sharded_base
+from megatron.core.optimizer import MegatronOptimizer
+from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
+from megatron.core.optimizer.optimizer import Float16OptimizerWithFloat16Params
+
+_FORMAT = {"distrib_optim_sharding_type": "fully_reshardable"}
+_MAIN = "optimizer.state.param."
+"""What the distributed optimizer calls its main weights."""
+
+
+def sharded_moments(
+    optimizer: MegatronOptimizer, weights: ShardedStateDict, *, loading: bool
+) -> ShardedStateDict:
+    """This rank's part of every tensor of the optimizer; `weights` describes the model."""
+    (inner,) = optimizer.chained_optimizers
+    if not isinstance(inner, DistributedOptimizer):
+        described = inner.sharded_state_dict(weights, is_loading=loading)
+        tensors, _ = extract_sharded_base(described)
+        return tensors
+    if loading:
+        inner.init_state_fn(inner.optimizer, inner.config)
+    described = inner.sharded_param_state_fully_reshardable(weights, loading, _FORMAT)
+    if inner.config.bf16:
+        apply_prefix_mapping(described, {_MAIN: "optimizer.state.fp32_param."})
+    elif loading:  # the main weights are the model's own
+        apply_prefix_mapping(described, {_MAIN: ""})
+    else:
+        for tensors in described.values():
+            del tensors["param"]
+    return described
+
+
+def restore_moments(optimizer: MegatronOptimizer, loaded: dict[Any, Any], *, step: int) -> None:
+    """Put loaded tensors into the optimizer, as after `step` updates."""
+    (inner,) = optimizer.chained_optimizers
+    if isinstance(inner, DistributedOptimizer):
+        inner.load_parameter_state_from_fully_reshardable(loaded)
+        _set_step(inner.optimizer, step)
+        return
+    nested = isinstance(inner, Float16OptimizerWithFloat16Params)
+    moments = loaded["optimizer"]["state"] if nested else loaded["state"]
+    torch_state = {
+        "state": {name: {**pair, "step": _count(step)} for name, pair in moments.items()},
+        "param_groups": inner.optimizer.state_dict()["param_groups"],
+    }
+    inner.load_state_dict({**loaded, "optimizer": torch_state} if nested else torch_state)
+    _set_step(inner.optimizer, step)
+
+
+def _set_step(optimizer: torch.optim.Optimizer, step: int) -> None:
+    """PyTorch's AdamW counts updates with each tensor, fused ones of others in each group."""
+    for group in optimizer.param_groups:
+        if isinstance(optimizer, torch.optim.AdamW):
+            for parameter in group["params"]:
+                optimizer.state[parameter]["step"] = _count(step)
+        else:
+            group["step"] = step
+
+
+def _count(step: int) -> torch.Tensor:
+    return torch.tensor(float(step))

@@ -1,0 +1,146 @@
+"""A checkpoint, imported or trained at any layout -> a folder that transformers loads."""
+
+import functools
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from megatron_crossic.checkpoint.folder import HF_FOLDER, find_checkpoint, read_info
+from megatron_crossic.checkpoint.stream import TensorReader
+from megatron_crossic.convert.from_hf import (
+    CONFIG_FILE,
+    DTYPES_FILE,
+    Progress,
+    copy_carried,
+    dtype_name,
+    read_config,
+)
+from megatron_crossic.convert.safetensors_folder import OutputTensor, write_folder
+from megatron_crossic.errors import CheckpointError
+from megatron_crossic.files import PARTIAL_SUFFIX, refuse_existing, sync_folder, unwritable
+from megatron_crossic.model.architecture import ModelArchitecture, architecture_from_hf
+from megatron_crossic.model.weights import Weight, weights
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportReport:
+    """What an export did."""
+
+    folder: Path
+    num_tensors: int
+    num_parameters: int
+    num_files: int
+    """Weight files; an index lies beside them where there is more than one."""
+    cast: Mapping[str, str]
+    """Tensors that training keeps in another format than the original, as `float32 -> bfloat16`."""
+
+
+def export_checkpoint(
+    *, checkpoint: Path, output: Path, overwrite: bool = False, progress: Progress | None = None
+) -> ExportReport:
+    """Write the newest checkpoint under `checkpoint` (or that step) as a Hugging Face folder."""
+    step = find_checkpoint(checkpoint)
+    architecture = checked_architecture(step)
+    reader = TensorReader(step)
+    dtypes = export_dtypes(step, architecture)
+    tensors = _output_tensors(reader, architecture, dtypes)
+    refuse_existing(output, overwrite=overwrite)
+    with new_folder(output) as folder:
+        files = write_folder(folder, tensors, progress=progress)
+        copy_carried(step / HF_FOLDER, folder)
+    return ExportReport(
+        folder=output,
+        num_tensors=len(tensors),
+        num_parameters=sum(tensor.num_values for tensor in tensors),
+        num_files=len(files),
+        cast=_casts(reader, architecture, dtypes),
+    )
+
+
+def checked_architecture(step: Path) -> ModelArchitecture:
+    """The architecture of a checkpoint; its two sources, checkpoint.json and hf/, must agree."""
+    architecture = read_info(step).architecture
+    if architecture_from_hf(read_config(step / HF_FOLDER)) != architecture:
+        raise CheckpointError(
+            f"{HF_FOLDER}/{CONFIG_FILE} must describe the checkpoint's model, got another model "
+            f"in {step}. Restore the original {CONFIG_FILE}."
+        )
+    return architecture
+
+
+def export_dtypes(step: Path, architecture: ModelArchitecture) -> dict[str, torch.dtype]:
+    """Format of every Hugging Face tensor: that of the import, else the configuration's."""
+    path = step / HF_FOLDER / DTYPES_FILE
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {
+        name: getattr(torch, known.get(name, architecture.dtype))
+        for weight in weights(architecture)
+        for name in weight.hf_shapes()
+    }
+
+
+def read_weight(reader: TensorReader, weight: Weight) -> dict[str, Tensor]:
+    """Read one weight and divide it into its Hugging Face tensors, in the checkpoint's format."""
+    tensor = reader.read(weight.key, shape=weight.megatron_shape(), layer=weight.layer)
+    return weight.to_hf(tensor)
+
+
+def _output_tensors(
+    reader: TensorReader, architecture: ModelArchitecture, dtypes: Mapping[str, torch.dtype]
+) -> list[OutputTensor]:
+    # Tensors of one weight are written in a row: the last one read is enough to keep.
+    read = functools.lru_cache(maxsize=1)(functools.partial(read_weight, reader))
+    return [
+        OutputTensor(
+            name=name,
+            shape=shape,
+            dtype=dtypes[name],
+            load=functools.partial(_load, read, weight, name, dtypes[name]),
+        )
+        for weight in weights(architecture)
+        for name, shape in weight.hf_shapes().items()
+    ]
+
+
+def _load(
+    read: Callable[[Weight], dict[str, Tensor]], weight: Weight, name: str, dtype: torch.dtype
+) -> Tensor:
+    return read(weight)[name].to(dtype)
+
+
+def _casts(
+    reader: TensorReader, architecture: ModelArchitecture, dtypes: Mapping[str, torch.dtype]
+) -> dict[str, str]:
+    """Tensors whose format in the checkpoint loses digits on the way out."""
+    return {
+        name: f"{dtype_name(stored)} -> {dtype_name(dtypes[name])}"
+        for weight in weights(architecture)
+        for name in weight.hf_shapes()
+        if (stored := reader.dtype(weight.key)) != dtypes[name]
+    }
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder that gets the name `path` at the end, replacing what was there."""
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        partial.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise unwritable(path, error) from error
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise

@@ -1,0 +1,49 @@
+"""Process groups: the layout must fit the world, and one process needs no launcher."""
+
+import pytest
+import torch.distributed as dist
+
+from megatron_crossic.backend import select_backend
+from megatron_crossic.config import ParallelConfig
+from megatron_crossic.errors import ConfigError
+from megatron_crossic.parallel import check_world_size, parallel_groups
+
+
+@pytest.mark.parametrize(
+    ("parallel", "world_size", "data_size"),
+    [
+        (ParallelConfig(), 8, 8),
+        (ParallelConfig(tensor=2, pipeline=2), 8, 2),
+        (ParallelConfig(tensor=4, sequence=True), 4, 1),
+    ],
+)
+def test_what_is_left_is_data_parallel(
+    parallel: ParallelConfig, world_size: int, data_size: int
+) -> None:
+    assert check_world_size(parallel, world_size) == data_size
+
+
+def test_a_layout_that_does_not_fit_the_world_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"got 2 \* 2 \* 1 = 4 with 6. Start a multiple of 4"):
+        check_world_size(ParallelConfig(tensor=2, pipeline=2), 6)
+
+
+def test_one_process_joins_and_leaves_without_a_launcher() -> None:
+    backend = select_backend("auto")
+    for _ in range(2):
+        with parallel_groups(ParallelConfig(), backend, seed=1) as rank:
+            assert (rank.rank, rank.world_size, rank.data_rank, rank.data_size) == (0, 1, 0, 1)
+            assert rank.is_main
+            assert rank.is_first_stage
+            assert rank.is_last_stage
+        assert not dist.is_initialized()
+
+
+def test_groups_are_left_after_an_error() -> None:
+    backend = select_backend("auto")
+    with (
+        pytest.raises(ZeroDivisionError),
+        parallel_groups(ParallelConfig(), backend, seed=1),
+    ):
+        raise ZeroDivisionError
+    assert not dist.is_initialized()
