@@ -168,6 +168,8 @@ class RunConfig:
     """Windows per step over all ranks."""
     micro_batch_size: int = 1
     """Windows per forward pass on one rank."""
+    stop_after_step: int | None = None
+    """End after this step with a checkpoint; the schedule stays that of `num_steps`."""
     backend: Literal["auto", "cuda", "cpu"] = "auto"
     seed: int = 1234
     validation_interval: int = 100
@@ -190,6 +192,8 @@ class RunConfig:
             "checkpoint.interval": self.checkpoint.interval,
             "checkpoint.keep_last": self.checkpoint.keep_last,
         }
+        if self.stop_after_step is not None:
+            counts["stop_after_step"] = self.stop_after_step
         problems = [
             f"{name} must be at least 1, got {value}. Raise it."
             for name, value in counts.items()
@@ -206,6 +210,11 @@ class RunConfig:
         problems += self.optimizer.problems()
         problems += self.schedule.problems(num_steps=self.num_steps)
         raise_problems(problems)
+
+    @property
+    def last_step(self) -> int:
+        """The step after which this process ends."""
+        return min(self.stop_after_step or self.num_steps, self.num_steps)
 
     def num_microbatches(self, *, data_parallel_size: int) -> int:
         """Forward passes of one rank in one step; `ConfigError` where the batch does not divide."""

@@ -1,71 +1,118 @@
-"""Several data sets as one list of windows, and the order in which training reads it."""
+"""The data sets of a run: several prefixes as one list of windows, all made alike."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from megatron_crossic.config import raise_problems
+from megatron_crossic.config import DataConfig
 from megatron_crossic.data.store import WindowStore, open_windows
-from megatron_crossic.errors import DataError
-from megatron_crossic.manifest import manifest_path
+from megatron_crossic.errors import ConfigError, DataError
 
-NO_LANGUAGE = 255
-"""Language index of spans in no language, in the spans file."""
+MAX_LANGUAGES = 255
+"""Index of spans in no language in the spans file, so there are at most so many languages."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
-    """One window as stored, its languages numbered as in the whole data."""
+    """One window as stored, except that its languages are numbered as in the whole run."""
 
     tokens: NDArray[np.integer]  # [seq]
-    spans: NDArray[np.void]  # [spans]
-    languages: NDArray[np.uint8]  # [spans], `len(WindowData.languages)` where there is none
+    lengths: NDArray[np.integer]  # [spans]
+    roles: NDArray[np.integer]  # [spans]
+    languages: NDArray[np.uint8]  # [spans]; the number of languages stands for none
 
 
 class WindowData:
-    """The windows of one or more data sets, numbered through."""
+    """The windows of one or more data sets, numbered through in the order given."""
 
-    def __init__(self, prefixes: Sequence[Path], stores: Sequence[WindowStore]) -> None:
-        """Use `open_data`; the stores must agree."""
-        self.prefixes = tuple(prefixes)
+    def __init__(self, stores: Sequence[WindowStore], languages: Sequence[str]) -> None:
+        """`languages` must hold every language of the stores."""
         self._stores = tuple(stores)
         self._ends = tuple(accumulate(len(store) for store in stores))
-        self.languages = tuple(sorted({name for store in stores for name in store.languages}))
-        self._numbers = [self._renumbering(store.languages) for store in stores]
-        self.seq_length = stores[0].seq_length
-        self.vocab_size = stores[0].vocab_size
-        self.fingerprint = _fingerprint(prefixes)
+        self._numbers = tuple(_renumbering(store.languages, languages) for store in stores)
 
     def __len__(self) -> int:
-        return self._ends[-1]
+        return self._ends[-1] if self._ends else 0
 
-    def window(self, index: int) -> Window:
-        """Window `index`; data sets follow each other in the order given."""
+    def __getitem__(self, index: int) -> Window:
         number = int(np.searchsorted(self._ends, index, side="right"))
         store = self._stores[number]
         local = index - (self._ends[number - 1] if number else 0)
         spans = store.spans(local)
         return Window(
             tokens=store.tokens(local),
-            spans=spans,
+            lengths=spans["length"],
+            roles=spans["role"],
             languages=self._numbers[number][spans["language"]],
         )
 
-    def renumbered(self, languages: tuple[str, ...]) -> "WindowData":
-        """The same windows with languages numbered as in `languages`, which must hold them all."""
-        other = WindowData(self.prefixes, self._stores)
-        other.languages = languages
-        other._numbers = [other._renumbering(store.languages) for store in self._stores]
-        return other
+    def fingerprint(self) -> str:
+        """Changes with any token or span, or with the order of the data sets."""
+        digest = hashlib.sha256()
+        for store in self._stores:
+            for role in ("bin", "spans"):
+                digest.update(store.manifest.files[role].sha256.encode())
+        return digest.hexdigest()
 
-    def _renumbering(self, languages: Sequence[str]) -> NDArray[np.uint8]:
-        """Language index in one data set -> index in `self.languages`."""
-        numbers = np.full(NO_LANGUAGE + 1, len(self.languages), dtype=np.uint8)
-        numbers[: len(languages)] = [self.languages.index(name) for name in languages]
-        return numbers
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunData:
+    """What a run reads."""
+
+    train: WindowData
+    validation: WindowData
+    """Empty where the run has none."""
+    languages: tuple[str, ...]
+    """All languages of both, sorted; a language's index here is its number in the run."""
+    seq_length: int
+    vocab_size: int
+
+
+def open_data(config: DataConfig) -> RunData:
+    """Open every data set; refuse sets that are empty or were not made for the same model."""
+    prefixes = (*config.train, *config.validation)
+    stores = [open_windows(prefix) for prefix in prefixes]
+    for prefix, store in zip(prefixes, stores, strict=True):
+        _check_alike(prefixes[0], stores[0], prefix, store)
+    languages = tuple(sorted({name for store in stores for name in store.languages}))
+    if len(languages) > MAX_LANGUAGES:
+        raise ConfigError(
+            f"data.train and data.validation must have at most {MAX_LANGUAGES} languages, got "
+            f"{len(languages)}. Train on fewer data sets at a time."
+        )
+    num_train = len(config.train)
+    return RunData(
+        train=WindowData(stores[:num_train], languages),
+        validation=WindowData(stores[num_train:], languages),
+        languages=languages,
+        seq_length=stores[0].seq_length,
+        vocab_size=stores[0].vocab_size,
+    )
+
+
+def _check_alike(
+    first_prefix: Path, first: WindowStore, other_prefix: Path, other: WindowStore
+) -> None:
+    if len(other) == 0:
+        raise DataError(
+            f"data set must have windows, got none in {other_prefix}. Leave it out or make it again."
+        )
+    for name in ("seq_length", "vocab_size", "tokenizer_fingerprint"):
+        expected, found = getattr(first, name), getattr(other, name)
+        if found != expected:
+            raise DataError(
+                f"data sets of a run must agree in {name}, got {expected} in {first_prefix} and "
+                f"{found} in {other_prefix}. Make both with the same tokenizer and --seq-length."
+            )
+
+
+def _renumbering(local: Sequence[str], languages: Sequence[str]) -> NDArray[np.uint8]:
+    """A data set's language index -> the run's; 255 (none) and gaps -> the number of languages."""
+    numbers = np.full(MAX_LANGUAGES + 1, len(languages), dtype=np.uint8)
+    numbers[: len(local)] = [languages.index(name) for name in local]
+    return numbers

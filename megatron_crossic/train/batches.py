@@ -1,0 +1,81 @@
+"""Windows -> batches: labels, and what each label counts for, from the spans.
+
+Label p is token p + 1, so the last position has no label. A label has loss where its token is
+text; padding and the beginning of the window never have, `[SPLIT]` as `data.split_loss` says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from megatron_crossic.data.spans import Role
+from megatron_crossic.train.dataset import Window
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """One microbatch of one rank."""
+
+    tokens: Tensor  # [batch, seq] int64
+    labels: Tensor  # [batch, seq] int64, 0 where there is none
+    loss_mask: Tensor  # [batch, seq] float32, 1 where the label counts
+    languages: Tensor  # [batch, seq] int64, language of the label; the number of languages is none
+    position_ids: Tensor  # [batch, seq] int64
+
+    def to(self, device: torch.device) -> Self:
+        """The same batch on `device`."""
+        moved = {field.name: getattr(self, field.name).to(device) for field in fields(self)}
+        return type(self)(**moved)
+
+    def without_loss(self, first: int) -> Self:
+        """The same batch where windows from `first` on have no loss."""
+        mask = self.loss_mask.clone()
+        mask[first:] = 0
+        return replace(self, loss_mask=mask)
+
+
+def windows_to_batch(windows: Sequence[Window], *, split_loss: bool) -> Batch:
+    """Stack windows and work out labels, masks and languages."""
+    tokens = torch.from_numpy(np.stack([window.tokens for window in windows]).astype(np.int64))
+    counts = _role_has_loss(split_loss)
+    mask = np.stack([np.repeat(counts[w.roles], w.lengths) for w in windows])
+    languages = np.stack([np.repeat(w.languages, w.lengths) for w in windows])
+    return Batch(
+        tokens=tokens,
+        labels=_next(tokens, last=0),
+        loss_mask=_next(torch.from_numpy(mask), last=0),
+        languages=_next(torch.from_numpy(languages.astype(np.int64)), last=0),
+        position_ids=torch.arange(tokens.shape[1]).expand_as(tokens),
+    )
+
+
+def _role_has_loss(split_loss: bool) -> np.ndarray:
+    """1 for each role whose tokens count  # [roles]."""
+    counts = np.zeros(len(Role), dtype=np.float32)
+    counts[[Role.SOURCE, Role.TARGET]] = 1
+    counts[Role.SPLIT] = split_loss
+    return counts
+
+
+def _next(values: Tensor, *, last: int) -> Tensor:
+    """At each position the value of the next one; `last` at the end  # [batch, seq]."""
+    shifted = torch.full_like(values, last)
+    shifted[:, :-1] = values[:, 1:]
+    return shifted
+
+
+def context_share(batch: Batch, *, context_rank: int, context_size: int) -> Batch:
+    """The tokens one context-parallel rank reads: an early part and the late part that mirrors it.
+
+    With 8 tokens and 2 ranks: rank 0 has tokens 0 1 6 7, rank 1 has 2 3 4 5. Causal attention then
+    costs both the same.
+    """
+    if context_size == 1:
+        return batch
+    parts = torch.arange(batch.tokens.shape[1]).chunk(2 * context_size)
+    own = torch.cat([parts[context_rank], parts[2 * context_size - 1 - context_rank]])
+    return Batch(**{f.name: getattr(batch, f.name)[:, own] for f in fields(batch)})

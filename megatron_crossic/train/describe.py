@@ -1,0 +1,31 @@
+"""What a dry run prints."""
+
+from megatron_crossic.backend import Backend
+from megatron_crossic.train.options import to_yaml
+from megatron_crossic.train.plan import RunPlan
+
+
+def describe(plan: RunPlan, backend: Backend) -> str:
+    """The resolved configuration, the arithmetic of the batch and the layout."""
+    config = plan.config
+    parallel = config.parallel
+    tokens_per_step = config.global_batch_size * plan.data.seq_length
+    epochs = config.num_steps * config.global_batch_size / len(plan.data.train)
+    start = f"step {plan.info.step} of this run" if plan.resumes else "weights only"
+    lines = {
+        "model": f"{plan.architecture.family}, {plan.architecture.num_layers} layers, "
+        f"hidden size {plan.architecture.hidden_size}, from {plan.source} ({start})",
+        "data": f"{len(plan.data.train):,} windows of {plan.data.seq_length:,} tokens for "
+        f"training, {len(plan.data.validation):,} for validation "
+        f"({', '.join(plan.data.languages)})",
+        "batch": f"{config.global_batch_size} windows = {plan.num_microbatches} microbatches * "
+        f"{config.micro_batch_size} windows * {plan.data_size} data ranks "
+        f"= {tokens_per_step:,} tokens a step",
+        "run": f"{config.num_steps:,} steps = {config.num_steps * tokens_per_step:,} tokens "
+        f"= {epochs:.2f} epochs, starting with step {plan.first_step}",
+        "layout": f"tensor {parallel.tensor} * pipeline {parallel.pipeline} * "
+        f"context {parallel.context} * data {plan.data_size} = {plan.world_size} processes "
+        f"on {backend.NAME}",
+    }
+    table = "\n".join(f"{name:7} {text}" for name, text in lines.items())
+    return f"{to_yaml(config)}\n{table}"

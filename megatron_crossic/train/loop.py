@@ -1,0 +1,223 @@
+"""The training loop: what happens in which order. Each step of it is a named function."""
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from megatron_crossic.backend import Backend
+from megatron_crossic.checkpoint.folder import CheckpointInfo
+from megatron_crossic.checkpoint.state import (
+    TrainingState,
+    load_state,
+    load_weights,
+    save_checkpoint,
+)
+from megatron_crossic.errors import CrossicError
+from megatron_crossic.files import write_text_atomically
+from megatron_crossic.model.build import build_model
+from megatron_crossic.parallel import Rank, parallel_groups
+from megatron_crossic.train.batches import Batch, windows_to_batch
+from megatron_crossic.train.loss import LossReport
+from megatron_crossic.train.metrics import MetricsLog, SilentLog, StepMetrics, open_metrics
+from megatron_crossic.train.optimizer import build_optimizer, set_rate, wrap_for_training
+from megatron_crossic.train.options import to_yaml
+from megatron_crossic.train.order import BatchShare, WindowOrder
+from megatron_crossic.train.plan import RunPlan, layout_details, resume_details
+from megatron_crossic.train.schedule import learning_rate
+from megatron_crossic.train.step import StepShape, run_microbatches
+from megatron_crossic.train.validate import validate
+
+
+def train(plan: RunPlan, backend: Backend) -> None:
+    """Run the plan to its last step; every rank calls this."""
+    config = plan.config
+    with (
+        parallel_groups(config.parallel, backend, seed=config.seed) as rank,
+        _metrics(plan, rank) as metrics,
+    ):
+        run = _set_up(plan, rank, backend)
+        for message in _opening(plan):
+            metrics.say(message)
+        if not plan.resumes:
+            run.validate(metrics, step=0)
+        for step in range(plan.first_step, config.last_step + 1):
+            metrics.step(run.step(step))
+            is_last = step == config.last_step
+            if is_last or step % config.validation_interval == 0:
+                run.validate(metrics, step=step)
+            if is_last or step % config.checkpoint.interval == 0:
+                run.save(metrics, step=step)
+
+
+@dataclass(kw_only=True, slots=True)
+class Run:
+    """A run in progress on one rank."""
+
+    plan: RunPlan
+    backend: Backend
+    state: TrainingState
+    order: WindowOrder
+    share: BatchShare
+    shape: StepShape
+    num_tokens: int
+    """Tokens with loss seen so far, over all ranks."""
+    newest: Path
+    """Newest checkpoint of the run, or the one it started from."""
+
+    def step(self, step: int) -> StepMetrics:
+        """Forward, backward, update."""
+        started = time.perf_counter()
+        config = self.plan.config
+        rate = learning_rate(config.schedule, step=step, num_steps=config.num_steps)
+        self.state.model.zero_grad_buffer()
+        self.state.optimizer.zero_grad()
+        report = run_microbatches(
+            self.state.model,
+            self._batches(step),
+            self.shape,
+            num_microbatches=self.plan.num_microbatches,
+        )
+        _require_finite(report, step)
+        set_rate(self.state.optimizer, config.optimizer, rate=rate)
+        _, grad_norm, _ = self.state.optimizer.step()
+        self.backend.synchronize()
+        self.num_tokens += report.num_tokens
+        seconds = time.perf_counter() - started
+        return StepMetrics(
+            step=step,
+            loss=report.loss,
+            loss_by_language=report.loss_by_language,
+            grad_norm=grad_norm,
+            learning_rate=rate,
+            num_tokens=report.num_tokens,
+            num_tokens_total=self.num_tokens,
+            tokens_per_second=config.global_batch_size * self.shape.seq_length / seconds,
+            seconds=seconds,
+        )
+
+    def _batches(self, step: int) -> Iterator[Batch]:
+        """This rank's microbatches of `step`, made one by one."""
+        config = self.plan.config
+        windows = self.order.global_batch(step=step, size=config.global_batch_size)
+        for numbers in self.share.microbatches(windows):
+            yield windows_to_batch(
+                [self.plan.data.train[int(number)] for number in numbers],
+                split_loss=config.data.split_loss,
+            )
+
+    def validate(self, metrics: SilentLog, *, step: int) -> None:
+        """Record the loss on the held-out windows, if there are any."""
+        if len(self.plan.data.validation):
+            report = validate(
+                self.state.model,
+                self.plan.data.validation,
+                self.share,
+                self.shape,
+                split_loss=self.plan.config.data.split_loss,
+            )
+            metrics.validation(step, report)
+
+    def save(self, metrics: SilentLog, *, step: int) -> None:
+        """Write a checkpoint that this run, or another, can go on from."""
+        plan = self.plan
+        info = CheckpointInfo(
+            step=step,
+            num_tokens=self.num_tokens,
+            architecture=plan.architecture,
+            details={
+                "resume": resume_details(plan),
+                "layout": layout_details(plan.config),
+                "num_windows": step * plan.config.global_batch_size,
+            },
+        )
+        self.newest = save_checkpoint(
+            plan.checkpoints,
+            self.state,
+            info,
+            config_yaml=to_yaml(plan.config),
+            hf_source=self.newest,
+            keep_last=plan.config.checkpoint.keep_last,
+        )
+        metrics.say(f"saved {self.newest}")
+
+
+def _set_up(plan: RunPlan, rank: Rank, backend: Backend) -> Run:
+    """Build model and optimizer and fill them from the plan's checkpoint."""
+    config = plan.config
+    stage = build_model(
+        plan.architecture,
+        parallel=config.parallel,
+        precision=config.precision,
+        backend=backend,
+        max_sequence_length=plan.data.seq_length,
+        initialize=False,
+    )
+    model = wrap_for_training(stage, config.parallel)
+    optimizer = build_optimizer(
+        model, config.optimizer, parallel=config.parallel, precision=config.precision
+    )
+    state = TrainingState(model=model, optimizer=optimizer)
+    if plan.resumes:
+        load_state(plan.source, state, step=plan.info.step, with_rng=plan.same_layout)
+    else:
+        load_weights(plan.source, stage)
+        optimizer.reload_model_params()
+    return Run(
+        plan=plan,
+        backend=backend,
+        state=state,
+        order=WindowOrder(num_windows=len(plan.data.train), seed=config.data.seed),
+        share=BatchShare(
+            data_rank=rank.data_rank,
+            data_size=rank.data_size,
+            micro_batch_size=config.micro_batch_size,
+        ),
+        shape=StepShape(
+            languages=plan.data.languages,
+            micro_batch_size=config.micro_batch_size,
+            seq_length=plan.data.seq_length,
+            device=backend.device(),
+        ),
+        num_tokens=plan.num_tokens,
+        newest=plan.source,
+    )
+
+
+def _metrics(plan: RunPlan, rank: Rank) -> AbstractContextManager[SilentLog | MetricsLog]:
+    """Rank 0's log, and the configuration beside it."""
+    if not rank.is_main:
+        return nullcontext(SilentLog())
+    config = plan.config
+    write_text_atomically(config.run_dir / "config.yaml", to_yaml(config))
+    return open_metrics(
+        config.run_dir,
+        resumed_step=plan.first_step - 1,
+        num_steps=config.num_steps,
+        log_interval=config.log_interval,
+        progress=sys.stderr,
+    )
+
+
+def _opening(plan: RunPlan) -> Iterator[str]:
+    """Where the run starts, and why not elsewhere."""
+    for warning in plan.warnings:
+        yield f"warning: {warning}"
+    if not plan.resumes:
+        yield f"starting from the weights in {plan.source}"
+    elif plan.first_step > plan.config.last_step:
+        yield f"nothing to do: {plan.source} is at step {plan.info.step}, the last one asked for"
+    else:
+        yield f"resuming after step {plan.info.step} from {plan.source}"
+
+
+def _require_finite(report: LossReport, step: int) -> None:
+    """Stop before a broken gradient reaches the weights."""
+    if not math.isfinite(report.loss):
+        raise CrossicError(
+            f"loss must be finite, got {report.loss} at step {step}. Lower schedule.peak, or look "
+            "for windows without text in data.train; the last checkpoint is intact."
+        )

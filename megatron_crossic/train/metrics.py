@@ -1,0 +1,188 @@
+"""What a run says about itself: progress lines, JSON lines, TensorBoard.
+
+    run_dir/metrics.jsonl      one object a training step
+    run_dir/validation.jsonl   one object a validation; step 0 is before training
+    run_dir/tensorboard/       the same numbers
+
+Only rank 0 writes. A resumed run first removes what lies beyond the step it resumes from, so that
+every step is there once.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+import orjson
+from torch.utils.tensorboard import SummaryWriter
+
+from megatron_crossic.files import write_text_atomically
+from megatron_crossic.jsonl import to_json_line
+from megatron_crossic.train.loss import LossReport
+
+METRICS_FILE = "metrics.jsonl"
+VALIDATION_FILE = "validation.jsonl"
+TENSORBOARD_FOLDER = "tensorboard"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepMetrics:
+    """One training step, as `metrics.jsonl` has it."""
+
+    step: int
+    loss: float
+    loss_by_language: dict[str, float]
+    grad_norm: float
+    """Before clipping."""
+    learning_rate: float
+    num_tokens: int
+    """Tokens with loss in this step's global batch."""
+    num_tokens_total: int
+    """Tokens with loss since the first step of the run."""
+    tokens_per_second: float
+    """All tokens of the global batch, over all ranks."""
+    seconds: float
+
+
+class SilentLog:
+    """What the other ranks have in place of a `MetricsLog`."""
+
+    def say(self, message: str) -> None:
+        """Say nothing."""
+
+    def step(self, metrics: StepMetrics) -> None:
+        """Record nothing."""
+
+    def validation(self, step: int, report: LossReport) -> None:
+        """Record nothing."""
+
+
+class MetricsLog(SilentLog):
+    """Rank 0's writer of everything above; use `open_metrics`."""
+
+    def __init__(
+        self,
+        *,
+        steps: BinaryIO,
+        validations: BinaryIO,
+        board: SummaryWriter,
+        progress: TextIO,
+        num_steps: int,
+        log_interval: int,
+    ) -> None:
+        self._steps = steps
+        self._validations = validations
+        self._board = board
+        self._progress = progress
+        self._num_steps = num_steps
+        self._log_interval = log_interval
+        self._seconds: list[float] = []
+
+    def say(self, message: str) -> None:
+        """Write one line of progress."""
+        self._progress.write(message + "\n")
+        self._progress.flush()
+
+    def step(self, metrics: StepMetrics) -> None:
+        """Record one training step."""
+        values = asdict(metrics)
+        _append(self._steps, values)
+        self._board_scalars("train", metrics.step, values)
+        self._seconds.append(metrics.seconds)
+        if metrics.step % self._log_interval == 0 or metrics.step == self._num_steps:
+            eta = self._remaining_seconds(metrics.step)
+            self.say(progress_line(metrics, num_steps=self._num_steps, eta_seconds=eta))
+
+    def validation(self, step: int, report: LossReport) -> None:
+        """Record one validation, made after `step`."""
+        values = {"step": step, **asdict(report)}
+        _append(self._validations, values)
+        self._board_scalars("validation", step, values)
+        self.say(
+            f"validation after step {step}: loss {report.loss:.4f}"
+            f"{_languages(report.loss_by_language)} over {report.num_tokens:,} tokens"
+        )
+
+    def _remaining_seconds(self, step: int) -> float:
+        """From the recent steps; the first one of a process is slower, so it counts if alone."""
+        recent = self._seconds[1:][-50:] or self._seconds
+        return (self._num_steps - step) * sum(recent) / len(recent)
+
+    def _board_scalars(self, group: str, step: int, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            if isinstance(value, dict):
+                for key, item in value.items():
+                    self._board.add_scalar(f"{group}/{name}/{key}", item, step)
+            elif name != "step":
+                self._board.add_scalar(f"{group}/{name}", value, step)
+
+
+def progress_line(metrics: StepMetrics, *, num_steps: int, eta_seconds: float) -> str:
+    """`step 12/200  loss 3.2101 (en 3.10, es 3.31)  grad norm 1.20 …` on one line."""
+    width = len(str(num_steps))
+    return (
+        f"step {metrics.step:{width}}/{num_steps}  loss {metrics.loss:.4f}"
+        f"{_languages(metrics.loss_by_language)}  grad norm {metrics.grad_norm:.3f}  "
+        f"lr {metrics.learning_rate:.2e}  {metrics.tokens_per_second:,.0f} tokens/s  "
+        f"ETA {timedelta(seconds=math.ceil(eta_seconds))}"
+    )
+
+
+def _languages(losses: dict[str, float]) -> str:
+    return f" ({', '.join(f'{name} {loss:.3f}' for name, loss in losses.items())})" if losses else ""
+
+
+@contextmanager
+def open_metrics(
+    run_dir: Path,
+    *,
+    resumed_step: int,
+    num_steps: int,
+    log_interval: int,
+    progress: TextIO,
+) -> Iterator[MetricsLog]:
+    """Open the log of a run that goes on after `resumed_step`, 0 for a new one."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    for name in (METRICS_FILE, VALIDATION_FILE):
+        forget_after(run_dir / name, resumed_step)
+    board = SummaryWriter(str(run_dir / TENSORBOARD_FOLDER), purge_step=resumed_step + 1)
+    with (
+        (run_dir / METRICS_FILE).open("ab") as steps,
+        (run_dir / VALIDATION_FILE).open("ab") as validations,
+    ):
+        try:
+            yield MetricsLog(
+                steps=steps,
+                validations=validations,
+                board=board,
+                progress=progress,
+                num_steps=num_steps,
+                log_interval=log_interval,
+            )
+        finally:
+            board.close()
+
+
+def forget_after(path: Path, step: int) -> None:
+    """Keep the records up to `step`; a new run (`step` 0) keeps none.
+
+    The last line may be torn where the run was killed; it ends what can be kept.
+    """
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_bytes().splitlines(keepends=True) if step else ():
+        try:
+            if orjson.loads(line)["step"] <= step:
+                kept.append(line)
+        except orjson.JSONDecodeError:
+            break
+    write_text_atomically(path, b"".join(kept).decode("utf-8"))
+
+
+def _append(file: BinaryIO, values: dict[str, Any]) -> None:
+    file.write(to_json_line(values))
+    file.flush()

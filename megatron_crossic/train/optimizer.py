@@ -1,0 +1,66 @@
+"""megatron-core's gradient buffers and optimizer around a model stage."""
+
+import torch
+from megatron.core.distributed import (
+    DistributedDataParallel,
+    DistributedDataParallelConfig,
+    finalize_model_grads,
+)
+from megatron.core.models.gpt import GPTModel
+from megatron.core.optimizer import MegatronOptimizer, get_megatron_optimizer
+from megatron.core.optimizer import OptimizerConfig as MegatronOptimizerConfig
+
+from megatron_crossic.config import OptimizerConfig, ParallelConfig, PrecisionConfig
+
+
+def wrap_for_training(model: GPTModel, parallel: ParallelConfig) -> DistributedDataParallel:
+    """Give the model fp32 gradient buffers that are reduced over data ranks."""
+    buffers = DistributedDataParallelConfig(
+        grad_reduce_in_fp32=True,
+        use_distributed_optimizer=parallel.distributed_optimizer,
+        overlap_grad_reduce=False,
+    )
+    model.config.finalize_model_grads_func = finalize_model_grads
+    return DistributedDataParallel(model.config, buffers, model)
+
+
+def build_optimizer(
+    model: DistributedDataParallel,
+    config: OptimizerConfig,
+    *,
+    parallel: ParallelConfig,
+    precision: PrecisionConfig,
+) -> MegatronOptimizer:
+    """AdamW over fp32 main weights. Call `set_rate` before every step."""
+    reduced = precision.compute != "fp32"
+    return get_megatron_optimizer(
+        MegatronOptimizerConfig(
+            optimizer="adam",
+            decoupled_weight_decay=True,
+            lr=0.0,
+            weight_decay=config.weight_decay,
+            adam_beta1=config.beta1,
+            adam_beta2=config.beta2,
+            adam_eps=config.epsilon,
+            clip_grad=config.clip_grad,
+            bf16=reduced,
+            params_dtype=torch.bfloat16 if reduced else torch.float32,
+            use_distributed_optimizer=parallel.distributed_optimizer,
+        ),
+        [model],
+    )
+
+
+def set_rate(optimizer: MegatronOptimizer, config: OptimizerConfig, *, rate: float) -> None:
+    """Set the learning rate of the next step, and every other value from the configuration.
+
+    A loaded checkpoint brings the values of the run that wrote it; the configuration wins.
+    megatron-core marks biases and norms with `wd_mult` 0 and leaves it to the caller to use it.
+    """
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["lr_mult"]
+        group["weight_decay"] = config.weight_decay * group["wd_mult"]
+        group["betas"] = (config.beta1, config.beta2)
+        group["eps"] = config.epsilon
+        if "fused" in group:  # torch's AdamW: one kernel a tensor instead of a dozen
+            group["fused"], group["foreach"] = True, False

@@ -1,0 +1,73 @@
+"""A YAML file and dotted options -> the configuration of a run, and back."""
+
+import dataclasses
+from argparse import ArgumentError
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentParser
+
+from megatron_crossic.config import RunConfig
+from megatron_crossic.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What a command line asks for."""
+
+    config: RunConfig
+    dry_run: bool
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """`--config run.yaml --parallel.tensor 2` -> the checked configuration.
+
+    Later options win. `ConfigError` names an unknown key, a value of the wrong kind and every
+    value that cannot work.
+    """
+    parser = _parser()
+    try:
+        values = parser.parse_args(list(arguments))
+        del values["config"]
+        dry_run = values.pop("dry_run")
+        config = RunConfig(**vars(parser.instantiate(values)))
+    except ArgumentError as error:
+        message = " ".join(str(error).split()).rstrip(".")
+        raise ConfigError(
+            f"options must be those of the configuration, got: {message}. "
+            "Correct the configuration file or the option; --help lists them all."
+        ) from error
+    config.check()
+    return Request(config=config, dry_run=dry_run)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="pretrain.py",
+        description="Train a model on windows. Start it with torchrun for more than one process.",
+        exit_on_error=False,
+    )
+    parser.add_argument("--config", action="config", help="YAML file; options override its values")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check everything, print the resolved configuration and the layout, and stop",
+    )
+    parser.add_class_arguments(RunConfig)
+    return parser
+
+
+def to_yaml(config: RunConfig) -> str:
+    """The resolved configuration; `parse` reads it back to the same values."""
+    return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

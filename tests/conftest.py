@@ -1,0 +1,14 @@
+"""Puts `tests/` on the path, so that test folders share its modules, and makes inputs once."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the data sets and the checkpoint that `tiny_config` reads; never written to."""
+    tiny_runs = importlib.import_module("tiny_runs")  # late: it imports megatron-core
+    folder: Path = tiny_runs.tiny_inputs(tmp_path_factory.mktemp("inputs"))
+    return folder

@@ -1,0 +1,39 @@
+"""Errors become one line and an exit code."""
+
+from collections.abc import Callable
+
+import pytest
+
+from megatron_crossic.commandline import run
+from megatron_crossic.errors import CheckpointError, ConfigError, DataError
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def main() -> None:
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (ConfigError("a must be b"), 2, "error: a must be b\n"),
+        (DataError("a must be b"), 3, "error: a must be b\n"),
+        (CheckpointError("a must be b"), 4, "error: a must be b\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_exit_codes(
+    error: BaseException, code: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match=str(code)):
+        run(raising(error))
+    assert capsys.readouterr().err == text
+
+
+def test_success_exits_with_zero_and_bugs_keep_their_traceback() -> None:
+    with pytest.raises(SystemExit, match="0"):
+        run(lambda: None)
+    with pytest.raises(ZeroDivisionError):
+        run(raising(ZeroDivisionError()))

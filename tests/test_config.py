@@ -1,0 +1,106 @@
+"""What the values of a configuration alone can show."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from megatron_crossic.config import (
+    CheckpointConfig,
+    DataConfig,
+    OptimizerConfig,
+    ParallelConfig,
+    RunConfig,
+    ScheduleConfig,
+)
+from megatron_crossic.errors import ConfigError
+
+RUN = RunConfig(
+    run_dir=Path("run"),
+    data=DataConfig(train=(Path("windows"),)),
+    checkpoint=CheckpointConfig(initial=Path("model")),
+    num_steps=20,
+    global_batch_size=8,
+)
+
+
+def test_the_defaults_are_sound() -> None:
+    RUN.check()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_steps": 0}, "num_steps must be at least 1, got 0"),
+        ({"global_batch_size": -8}, "global_batch_size must be at least 1, got -8"),
+        ({"micro_batch_size": 0}, "micro_batch_size must be at least 1, got 0"),
+        ({"log_interval": 0}, "log_interval must be at least 1, got 0"),
+        ({"validation_interval": 0}, "validation_interval must be at least 1, got 0"),
+        ({"stop_after_step": 0}, "stop_after_step must be at least 1, got 0"),
+        ({"seed": -1}, "data.seed and seed must not be negative, got 1234 and -1"),
+        ({"data": DataConfig(train=())}, "data.train must name a data set, got none"),
+        (
+            {"checkpoint": CheckpointConfig(keep_last=0)},
+            "checkpoint.keep_last must be at least 1, got 0",
+        ),
+        (
+            {"checkpoint": CheckpointConfig(interval=0)},
+            "checkpoint.interval must be at least 1, got 0",
+        ),
+        ({"parallel": ParallelConfig(pipeline=0)}, "parallel.pipeline must be at least 1, got 0"),
+        (
+            {"parallel": ParallelConfig(sequence=True)},
+            "parallel.sequence must go with parallel.tensor > 1, got tensor 1",
+        ),
+        (
+            {"optimizer": OptimizerConfig(beta2=1.0)},
+            "optimizer.beta2 must be at least 0 and below 1, got 1.0",
+        ),
+        (
+            {"optimizer": OptimizerConfig(weight_decay=-0.1)},
+            "optimizer.weight_decay must not be negative, got -0.1",
+        ),
+        (
+            {"schedule": ScheduleConfig(peak=1e-4, minimum=1e-3)},
+            "schedule.peak must be above 0 and at least schedule.minimum, got peak 0.0001",
+        ),
+        (
+            {"schedule": ScheduleConfig(warmup_steps=21)},
+            "schedule.warmup_steps must be from 0 to num_steps, got 21 with 20",
+        ),
+        (
+            {"schedule": ScheduleConfig(decay_steps=5)},
+            "schedule.decay_steps must go with schedule.kind wsd, got kind cosine",
+        ),
+        (
+            {"schedule": ScheduleConfig(kind="wsd", warmup_steps=10, decay_steps=11)},
+            "schedule.decay_steps must be from 0 to num_steps - warmup_steps, got 11 with 20 - 10",
+        ),
+    ],
+)
+def test_each_value_that_cannot_work_is_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        replace(RUN, **changes).check()
+    assert str(refusal.value).startswith(message)
+
+
+def test_all_problems_come_at_once() -> None:
+    bad = replace(RUN, num_steps=0, parallel=ParallelConfig(tensor=0), micro_batch_size=0)
+    with pytest.raises(ConfigError, match=r"(?s)num_steps .*micro_batch_size .*parallel\.tensor"):
+        bad.check()
+
+
+def test_the_batch_divides_over_ranks_and_passes() -> None:
+    run = replace(RUN, global_batch_size=100, micro_batch_size=5)
+    assert run.num_microbatches(data_parallel_size=4) == 5
+    with pytest.raises(ConfigError, match=r"got 100 with 5 \* 8 = 40. Use 80 or 120."):
+        run.num_microbatches(data_parallel_size=8)
+    with pytest.raises(ConfigError, match=r"got 100 with 5 \* 32 = 160. Use 160."):
+        run.num_microbatches(data_parallel_size=32)
+
+
+def test_a_run_may_end_before_its_schedule() -> None:
+    assert RUN.last_step == 20
+    assert replace(RUN, stop_after_step=7).last_step == 7
+    assert replace(RUN, stop_after_step=70).last_step == 20

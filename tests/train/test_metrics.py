@@ -1,0 +1,97 @@
+"""What a run writes about itself, and what a resumed one forgets first."""
+
+import io
+from pathlib import Path
+
+import orjson
+
+from megatron_crossic.train.loss import LossReport
+from megatron_crossic.train.metrics import StepMetrics, forget_after, open_metrics, progress_line
+
+
+def metrics(step: int, *, seconds: float = 2.0) -> StepMetrics:
+    return StepMetrics(
+        step=step,
+        loss=3.25,
+        loss_by_language={"en": 3.0, "es": 3.5},
+        grad_norm=1.5,
+        learning_rate=1e-3,
+        num_tokens=100,
+        num_tokens_total=100 * step,
+        tokens_per_second=1234.5,
+        seconds=seconds,
+    )
+
+
+def write(run_dir: Path, steps: range, *, log_interval: int = 1) -> str:
+    progress = io.StringIO()
+    with open_metrics(
+        run_dir,
+        resumed_step=steps.start - 1,
+        num_steps=10,
+        log_interval=log_interval,
+        progress=progress,
+    ) as log:
+        for step in steps:
+            log.step(metrics(step))
+        log.validation(steps[-1], LossReport(loss=2.0, loss_by_language={"en": 2.0}, num_tokens=7))
+    return progress.getvalue()
+
+
+def read(path: Path) -> list[dict[str, object]]:
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def test_every_step_is_one_object(tmp_path: Path) -> None:
+    write(tmp_path, range(1, 4))
+    records = read(tmp_path / "metrics.jsonl")
+    assert [record["step"] for record in records] == [1, 2, 3]
+    assert records[0] == {
+        "step": 1,
+        "loss": 3.25,
+        "loss_by_language": {"en": 3.0, "es": 3.5},
+        "grad_norm": 1.5,
+        "learning_rate": 1e-3,
+        "num_tokens": 100,
+        "num_tokens_total": 100,
+        "tokens_per_second": 1234.5,
+        "seconds": 2.0,
+    }
+    assert read(tmp_path / "validation.jsonl") == [
+        {"step": 3, "loss": 2.0, "loss_by_language": {"en": 2.0}, "num_tokens": 7}
+    ]
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_a_resumed_run_leaves_no_step_out_and_none_twice(tmp_path: Path) -> None:
+    write(tmp_path, range(1, 8))
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(b'{"step":8,"lo')  # killed in the middle of a line
+    write(tmp_path, range(5, 7))
+    assert [record["step"] for record in read(tmp_path / "metrics.jsonl")] == [1, 2, 3, 4, 5, 6]
+    assert [record["step"] for record in read(tmp_path / "validation.jsonl")] == [6]
+
+
+def test_a_new_run_forgets_everything(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step":0}\n{"step":1}\n')
+    forget_after(path, 0)
+    assert path.read_bytes() == b""
+    forget_after(tmp_path / "nothing.jsonl", 3)
+    assert not (tmp_path / "nothing.jsonl").exists()
+
+
+def test_the_progress_line_says_it_all() -> None:
+    line = progress_line(metrics(2), num_steps=10, eta_seconds=75.2)
+    assert line == (
+        "step  2/10  loss 3.2500 (en 3.000, es 3.500)  grad norm 1.500  lr 1.00e-03  "
+        "1,234 tokens/s  ETA 0:01:16"
+    )
+
+
+def test_progress_is_said_at_intervals_and_at_the_end(tmp_path: Path) -> None:
+    said = write(tmp_path, range(1, 11), log_interval=4)
+    steps = [line.split()[1] for line in said.splitlines() if line.startswith("step")]
+    assert steps == ["4/10", "8/10", "10/10"]
+    assert "ETA 0:00:12" in said  # six steps of two seconds are left after the fourth
+    assert "validation after step 10: loss 2.0000 (en 2.000) over 7 tokens" in said

@@ -1,0 +1,73 @@
+"""YAML and dotted options: later ones win, unknown ones are named."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from megatron_crossic.errors import ConfigError
+from megatron_crossic.train.options import parse, to_yaml
+
+SMALLEST = {
+    "run_dir": "runs/x",
+    "num_steps": 20,
+    "global_batch_size": 8,
+    "data": {"train": ["windows/a", "windows/b"]},
+    "checkpoint": {"initial": "model"},
+}
+
+
+def write(tmp_path: Path, **changes: object) -> str:
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump({**SMALLEST, **changes}), encoding="utf-8")
+    return str(path)
+
+
+def test_options_override_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path, parallel={"tensor": 2, "sequence": True})
+    request = parse(["--config", file, "--parallel.tensor", "4", "--data.train", "[c]"])
+    assert not request.dry_run
+    assert request.config.parallel.tensor == 4
+    assert request.config.parallel.sequence
+    assert request.config.data.train == (Path("c"),)
+    assert parse(["--config", file, "--dry-run"]).dry_run
+
+
+def test_the_resolved_configuration_reads_back_to_itself(tmp_path: Path) -> None:
+    file = write(tmp_path, schedule={"kind": "wsd", "decay_steps": 3}, stop_after_step=5)
+    config = parse(["--config", file]).config
+    resolved = tmp_path / "resolved.yaml"
+    resolved.write_text(to_yaml(config), encoding="utf-8")
+    assert parse(["--config", str(resolved)]).config == config
+    assert yaml.safe_load(to_yaml(config))["data"]["train"] == ["windows/a", "windows/b"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "message"),
+    [
+        ({"optimizer": {"beta3": 1}}, [], "options must be .*'optimizer' .*'beta3'"),
+        ({"paralel": {"tensor": 2}}, [], "options must be .*paralel"),
+        ({}, ["--parallel.tensr", "2"], "unrecognized arguments: --parallel.tensr 2"),
+        ({}, ["--parallel.tensor", "two"], r"parallel\.tensor.* Expected a <class 'int'>.*two"),
+        ({"schedule": {"kind": "linear"}}, [], r"schedule.*kind.*linear"),
+        ({"num_steps": None}, [], "num_steps"),
+        ({}, ["--num_steps", "0"], "num_steps must be at least 1, got 0"),
+    ],
+)
+def test_bad_options_are_named_on_one_line(
+    tmp_path: Path, changes: dict[str, object], options: list[str], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message) as refusal:
+        parse(["--config", write(tmp_path, **changes), *options])
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"File does not exist: .*nothing\.yaml"):
+        parse(["--config", str(tmp_path / "nothing.yaml")])
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("data: [", encoding="utf-8")
+    with pytest.raises(ConfigError, match="Problems parsing config"):
+        parse(["--config", str(broken)])
+    with pytest.raises(ConfigError, match="required: run_dir"):
+        parse([])
