@@ -32,7 +32,7 @@ pip() {
     "$venv/bin/python" -m pip --disable-pip-version-check "$@"
 }
 
-echo "installing requirements into $venv (the first time: some minutes and about 3 GB)"
+echo "installing requirements into $venv (the first time: some minutes and 1.5 to 5 GB)"
 # torch alone and first: another package's wish for torch must not decide which build comes.
 torch=$(grep -o '^torch==[0-9.]*' requirements.txt)
 for arguments in "$torch" "-r requirements.txt -r requirements-dev.txt" "--no-build-isolation --no-deps -e ."; do

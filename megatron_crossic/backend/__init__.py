@@ -34,6 +34,10 @@ class Backend(Protocol):
         """Whether Transformer Engine's layers are to be used."""
         ...
 
+    def has_fused_gradients(self) -> bool:
+        """Whether weight gradients can be added to their buffer inside the matrix product."""
+        ...
+
     def synchronize(self) -> None:
         """Wait for queued work, so that a clock reads true."""
         ...

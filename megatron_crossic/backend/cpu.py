@@ -6,6 +6,7 @@ megatron-core calls get CPU counterparts. Everything is put back when the contex
 """
 
 import resource
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -60,6 +61,7 @@ def activate() -> Iterator[None]:
     get_state, set_state = _get_rng_state, _set_rng_state
     rng = "megatron.core.tensor_parallel.random"
     with (
+        warnings.catch_warnings(),
         patch("torch.cuda.current_device", lambda: _CPU),
         patch("torch.cuda.synchronize", lambda *_: None),
         patch("torch.cuda.get_rng_state", get_state),
@@ -69,6 +71,8 @@ def activate() -> Iterator[None]:
         patch(f"{rng}._set_cuda_rng_state", set_state),
         CudaMeansCpu(),
     ):
+        # Advice for GPUs: set CUDA_DEVICE_MAX_CONNECTIONS.
+        warnings.filterwarnings("ignore", message="When using .* it is recommended to set")
         yield
 
 
@@ -82,6 +86,11 @@ def _set_rng_state(state: torch.Tensor, *_: object, **__: object) -> None:
 
 def has_transformer_engine() -> bool:
     """Never: its kernels need a GPU."""
+    return False
+
+
+def has_fused_gradients() -> bool:
+    """Never: the kernel needs a GPU."""
     return False
 
 

@@ -1,6 +1,7 @@
 """The CUDA backend: NCCL, Transformer Engine where it is importable."""
 
 import importlib.util
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -22,6 +23,8 @@ def device() -> torch.device:
 @contextmanager
 def activate() -> Iterator[None]:
     """Make this process' GPU the current one."""
+    # Tensor-parallel communication overlaps with compute only if kernels keep their order.
+    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "1")
     torch.cuda.set_device(device())
     yield
 
@@ -29,6 +32,11 @@ def activate() -> Iterator[None]:
 def has_transformer_engine() -> bool:
     """Whether Transformer Engine can be imported."""
     return importlib.util.find_spec("transformer_engine") is not None
+
+
+def has_fused_gradients() -> bool:
+    """NVIDIA's apex brings the kernel; the package of that name on PyPI does not."""
+    return importlib.util.find_spec("fused_weight_gradient_mlp_cuda") is not None
 
 
 def problems(parallel: ParallelConfig, precision: PrecisionConfig) -> list[str]:

@@ -5,8 +5,10 @@ is one `torch.save` record at an offset of a `.distcp` file, and the pickle `.me
 chunk of which tensor lies where. megatron-core stacks the layers of a model into one tensor
 [layers, ...] and adds `metadata.json` (the format's name) and `common.pt` (what ranks share).
 
-Writing asks for one chunk at a time and reading returns one layer at a time, so memory is a few
-tensors, not the model: about 2 % of an 8B model, whose largest tensors are its embeddings.
+Writing asks for one chunk at a time and reading returns one layer at a time, so memory grows with
+the largest tensor and not with the model: about two of them. Measured on fp32 models, beyond the
+0.27 GB that torch itself takes: 77 MB to import and 106 MB to export 1.0 GB whose largest tensor
+has 52 MB; 0.86 GB both ways for 1.9 GB with a padded embedding of 410 MB.
 """
 
 import io
@@ -106,7 +108,7 @@ class TensorWriter:
         if isinstance(record, Tensor):
             if record.untyped_storage().nbytes() != record.nbytes or not record.is_contiguous():
                 record = record.clone(memory_format=torch.contiguous_format)  # not all of its base
-            torch.save(record, file)
+            _save(record, file)
         else:
             file.write(record.getbuffer())
         self._index.storage_data[position] = _StorageInfo(
@@ -135,6 +137,15 @@ class TensorWriter:
         with (self._folder / METADATA).open("wb") as file:
             pickle.dump(self._index, file)
         (self._folder / "metadata.json").write_text(json.dumps(FORMAT), encoding="utf-8")
+
+
+def _save(tensor: Tensor, file: BinaryIO) -> None:
+    """`torch.save`, whose archive writer hides the disk's error behind a `RuntimeError`."""
+    try:
+        torch.save(tensor, file)
+    except RuntimeError as error:
+        cause = error.__context__
+        raise cause if isinstance(cause, OSError) else OSError(str(error)) from error
 
 
 def write_checkpoint(folder: Path, chunks: Iterable[Chunk], empty_objects: Iterable[str]) -> None:

@@ -117,7 +117,7 @@ def transformer_config(
         calculate_per_token_loss=True,
         perform_initialization=initialize,
         use_cpu_initialization=backend.NAME == "cpu",
-        gradient_accumulation_fusion=fused,
+        gradient_accumulation_fusion=backend.has_fused_gradients(),
         apply_rope_fusion=fused,
         bias_activation_fusion=fused,
         masked_softmax_fusion=False,

@@ -1,6 +1,9 @@
 """Import: what is carried along, and every refusal."""
 
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from tiny_hf import TOKENIZER_FILES, make_hf
 from megatron_crossic.checkpoint.folder import find_checkpoint, read_info
 from megatron_crossic.checkpoint.stream import TensorReader
 from megatron_crossic.convert.from_hf import import_checkpoint
-from megatron_crossic.errors import CheckpointError, ConfigError
+from megatron_crossic.errors import CheckpointError, ConfigError, DataError
 
 
 @pytest.fixture
@@ -130,3 +133,29 @@ def test_what_a_failed_import_left_does_not_stand_in_the_way(hf: Path, tmp_path:
     (tmp_path / "out" / "step_0000000.partial").mkdir(parents=True)
     import_checkpoint(hf=hf, output=tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["latest", "step_0000000"]
+
+
+@contextmanager
+def file_size_limit(num_bytes: int) -> Iterator[None]:
+    """Writing past the limit fails, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("num_bytes", [0, 500, 9_000, 14_000, 20_000, 40_000])
+def test_full_disk_is_a_clear_error_and_leaves_nothing(
+    hf: Path, tmp_path: Path, num_bytes: int
+) -> None:
+    """It can strike in an object, inside a tensor's record or between two."""
+    output = tmp_path / "out"
+    with (
+        pytest.raises(DataError, match="output must be writable, got .*step_0000000"),
+        file_size_limit(num_bytes),
+    ):
+        import_checkpoint(hf=hf, output=output)
+    assert list(output.iterdir()) == []
+    import_checkpoint(hf=hf, output=output)

@@ -1,4 +1,4 @@
-"""The parity report: zero where it must be, and blind to nothing that a conversion can get wrong."""
+"""The parity report: agreement where it must be, and no mistake that it does not see."""
 
 import json
 from dataclasses import replace
@@ -67,9 +67,7 @@ def wrong(architecture: ModelArchitecture, mistake: str) -> ModelArchitecture:
 @pytest.mark.parametrize(
     "mistake", ["rotary base", "no rope scaling", "rope scaling factor", "norm epsilon"]
 )
-def test_models_used_here_show_a_wrong_architecture(
-    models: dict[str, Model], mistake: str
-) -> None:
+def test_models_used_here_show_a_wrong_architecture(models: dict[str, Model], mistake: str) -> None:
     """Guards the test above: it would prove nothing with weights that hide these mistakes."""
     hf, step = models["llama_gqa_scaled"]
     architecture, backend = checked_architecture(step), select_backend("cpu")
