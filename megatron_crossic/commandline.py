@@ -1,12 +1,23 @@
 """What every command line shares: errors as one line, exit codes, a quiet end on Ctrl-C."""
 
+import argparse
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from megatron_crossic.errors import CrossicError
+from megatron_crossic.errors import ConfigError, CrossicError
 
 INTERRUPTED = 130
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """A parser whose errors look like all others; options must be written out."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"command line must be valid, got: {message}. See {self.prog} --help.")
 
 
 def run(main: Callable[[], None]) -> NoReturn:

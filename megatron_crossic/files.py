@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -37,6 +37,11 @@ class HashingWriter:
         self._hash.update(block)
         self.num_bytes += len(block) if isinstance(block, bytes) else block.nbytes
 
+    def sync(self) -> None:
+        """Have everything on disk now, so that a full disk shows before it can do harm."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
     def fingerprint(self, name: str) -> FileFingerprint:
         return FileFingerprint(name=name, num_bytes=self.num_bytes, sha256=self._hash.hexdigest())
 
@@ -67,13 +72,36 @@ def unwritable(path: Path, error: OSError) -> DataError:
     )
 
 
+def beside(path: Path, suffix: str) -> Path:
+    """`data/x` and `.bin` -> `data/x.bin`; `ConfigError` for a path that ends in no name."""
+    if path.name in ("", ".."):
+        raise ConfigError(
+            f"path must end in a file name, got {path}. Name a file, for example {path / 'en-es'}."
+        )
+    return path.with_name(path.name + suffix)
+
+
 def refuse_existing(*paths: Path, overwrite: bool = False) -> None:
     """Raise `ConfigError` for the first path that exists, unless `overwrite`."""
     for path in paths:
-        if path.exists() and not overwrite:
+        try:
+            exists = path.exists()
+        except OSError as error:  # a name that is too long, a folder that may not be searched
+            raise unwritable(path, error) from error
+        if exists and not overwrite:
             raise ConfigError(
                 f"output path must not exist, got {path}. "
                 "Remove it, choose another output or pass --overwrite."
+            )
+
+
+def refuse_inputs(outputs: Iterable[Path], *, inputs: Iterable[Path]) -> None:
+    """Raise `ConfigError` where an output would replace an input; `--overwrite` is no excuse."""
+    resolved = {path.resolve() for path in inputs}
+    for path in outputs:
+        if path.resolve() in resolved:
+            raise ConfigError(
+                f"output must not replace an input, got {path} for both. Choose another output."
             )
 
 
@@ -94,11 +122,18 @@ def atomic_output(path: Path) -> Iterator[BinaryIO]:
         partial.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        remove_quietly(partial)
         raise unwritable(path, error) from error
     except BaseException:
-        partial.unlink(missing_ok=True)
+        remove_quietly(partial)
         raise
+
+
+def remove_quietly(*paths: Path) -> None:
+    """Clean up after an error, which says more than what may go wrong here."""
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
 
 
 def write_text_atomically(path: Path, text: str) -> None:

@@ -6,14 +6,24 @@ files it finds with the manifest and refuses what disagrees.
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from megatron_crossic import __version__
 from megatron_crossic.errors import DataError
-from megatron_crossic.files import FileFingerprint, fingerprint_file, write_text_atomically
+from megatron_crossic.files import (
+    PARTIAL_SUFFIX,
+    FileFingerprint,
+    beside,
+    fingerprint_file,
+    remove_quietly,
+    sync_folder,
+    unreadable,
+    write_text_atomically,
+)
 
 FORMAT_VERSION = 1
 
@@ -44,13 +54,37 @@ class Manifest:
 
 def manifest_path(artifact: Path) -> Path:
     """`pairs.jsonl` -> `pairs.jsonl.manifest.json`; a data set prefix works the same way."""
-    return artifact.with_name(artifact.name + ".manifest.json")
+    return beside(artifact, ".manifest.json")
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
     """Write `manifest` atomically as indented JSON with a stable order of keys."""
     text = json.dumps(dataclasses.asdict(manifest), ensure_ascii=False, indent=2)
     write_text_atomically(path, text + "\n")
+
+
+@contextmanager
+def completing(path: Path, *files: Path) -> Iterator[None]:
+    """Around the renames that give `files` their names and, at last, `write_manifest(path, …)`.
+
+    An older manifest goes first and a partial one marks what lies there as incomplete; it becomes
+    the manifest. So a run that is killed in between leaves the mark, and the next one knows that
+    the files are nobody's (`is_incomplete`). An error removes them all.
+    """
+    mark = beside(path, PARTIAL_SUFFIX)
+    try:
+        mark.touch()
+        sync_folder(path.parent)
+        path.unlink(missing_ok=True)
+        yield
+    except BaseException:
+        remove_quietly(path, *files, mark)
+        raise
+
+
+def is_incomplete(path: Path) -> bool:
+    """Whether a run was killed before it could write the manifest `path` of its files."""
+    return beside(path, PARTIAL_SUFFIX).exists() and not path.exists()
 
 
 def read_manifest(path: Path, *, kind: str) -> Manifest:
@@ -61,10 +95,12 @@ def read_manifest(path: Path, *, kind: str) -> Manifest:
             "The artifact is incomplete or was moved without it: make it again."
         )
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_bytes())
         values["files"] = {role: FileFingerprint(**f) for role, f in values["files"].items()}
         values["inputs"] = [FileFingerprint(**f) for f in values["inputs"]]
         manifest = Manifest(**values)
+    except OSError as error:
+        raise unreadable(path, error) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(
             f"{kind} manifest must be a JSON object written by this project, got {path}: {error}. "

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+import torch
 from megatron.core import dist_checkpointing
 
 from megatron_crossic.backend import select_backend
@@ -160,17 +161,23 @@ def tiny_inputs(folder: Path) -> Path:
 
 
 def run_training(config: RunConfig) -> None:
-    """What `tools/pretrain.py` does, for this rank."""
+    """What `tools/pretrain.py` does, for this rank; on one thread, as under torchrun."""
+    torch.set_num_threads(1)
     backend = select_backend(config.backend)
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     train(make_plan(config, backend, world_size=world_size), backend)
 
 
 def losses(run_dir: Path) -> list[float]:
-    """The loss of every step; fails where a step is missing or there twice."""
+    """The loss of every step."""
+    return every_step(run_dir, "loss")
+
+
+def every_step(run_dir: Path, name: str) -> list[float]:
+    """One of the metrics, by step; fails where a step is missing or there twice."""
     records = [orjson.loads(line) for line in (run_dir / "metrics.jsonl").read_bytes().splitlines()]
     assert [record["step"] for record in records] == list(range(1, len(records) + 1))
-    return [record["loss"] for record in records]
+    return [record[name] for record in records]
 
 
 # Ranks are forked from a server that has imported everything once: a rank then starts in a tenth
@@ -179,7 +186,9 @@ _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["megatron_crossic.train.loop"])
 
 
-def start_ranks(world_size: int, log: Path, job: Callable[..., None], *args: Any) -> list[BaseProcess]:
+def start_ranks(
+    world_size: int, log: Path, job: Callable[..., None], *args: Any
+) -> list[BaseProcess]:
     """Start `job(*args)` on `world_size` processes that find each other as under torchrun."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

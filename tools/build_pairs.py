@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from megatron_crossic.commandline import run
+from megatron_crossic.commandline import ArgumentParser, run
 from megatron_crossic.data.wikipedia.build import build_wikipedia_pairs
 from megatron_crossic.data.wikipedia.options import WikipediaPairsOptions
 from megatron_crossic.manifest import Manifest, manifest_path
@@ -18,6 +18,7 @@ class ProgressLines:
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
+        self._is_open = False
         self._stage = ""
         self._started = self._shown = 0.0
 
@@ -30,6 +31,7 @@ class ProgressLines:
         if now - self._shown < wait and not is_over:
             return
         self._shown = now
+        self._is_open = self._is_terminal and not is_over
         seconds = now - self._started
         left = seconds * (total - done) / done if done else 0.0
         line = (
@@ -41,9 +43,14 @@ class ProgressLines:
         sys.stderr.write(line + ("\n" if is_over or not self._is_terminal else ""))
         sys.stderr.flush()
 
+    def end(self) -> None:
+        """Leave the line that an error cut short, so that its message has its own."""
+        if self._is_open:
+            sys.stderr.write("\n")
+
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = ArgumentParser(description=__doc__)
     wikipedia = parser.add_subparsers(dest="kind", required=True).add_parser(
         "wikipedia",
         help="pairs from MediaWiki dumps",
@@ -83,22 +90,24 @@ def report(manifest: Manifest, output: Path) -> str:
 
 def main() -> None:
     arguments = parse()
-    manifest = build_wikipedia_pairs(
-        WikipediaPairsOptions(
-            source_dumps=tuple(arguments.source_dump),
-            target_dumps=tuple(arguments.target_dump),
-            langlinks=arguments.langlinks,
-            source_language=arguments.source_lang,
-            target_language=arguments.target_lang,
-            langlinks_of=arguments.langlinks_of,
-            min_characters=arguments.min_characters,
-            keep_headings=not arguments.drop_headings,
-            licence=arguments.licence,
-        ),
-        output=arguments.output,
-        overwrite=arguments.overwrite,
-        progress=ProgressLines(),
+    options = WikipediaPairsOptions(
+        source_dumps=tuple(arguments.source_dump),
+        target_dumps=tuple(arguments.target_dump),
+        langlinks=arguments.langlinks,
+        source_language=arguments.source_lang,
+        target_language=arguments.target_lang,
+        langlinks_of=arguments.langlinks_of,
+        min_characters=arguments.min_characters,
+        keep_headings=not arguments.drop_headings,
+        licence=arguments.licence,
     )
+    progress = ProgressLines()
+    try:
+        manifest = build_wikipedia_pairs(
+            options, output=arguments.output, overwrite=arguments.overwrite, progress=progress
+        )
+    finally:
+        progress.end()
     print(report(manifest, arguments.output))
 
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import get_args
 
-from megatron_crossic.commandline import run
+from megatron_crossic.commandline import ArgumentParser, run
 from megatron_crossic.data.modes import MODES
 from megatron_crossic.data.options import PreprocessOptions
 from megatron_crossic.data.pipeline import Progress, preprocess
@@ -22,8 +22,10 @@ from megatron_crossic.data.windows import ASSEMBLIES, BUFFER_CHUNKS
 def main() -> None:
     options = parse_options(sys.argv[1:])
     reporter = ProgressLine()
-    report = preprocess(options, on_progress=reporter)
-    reporter.end()
+    try:
+        report = preprocess(options, on_progress=reporter)
+    finally:
+        reporter.end()
     for data_set in (report.training, report.validation):
         if data_set is not None:
             print("\n".join(summary_lines(data_set)))
@@ -31,7 +33,7 @@ def main() -> None:
 
 def parse_options(arguments: list[str]) -> PreprocessOptions:
     """The command line as options; every flag is a field of `PreprocessOptions`."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument

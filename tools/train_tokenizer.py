@@ -9,14 +9,14 @@ from itertools import chain
 from pathlib import Path
 from typing import get_args
 
-from megatron_crossic.commandline import run
+from megatron_crossic.commandline import ArgumentParser, run
 from megatron_crossic.data.pairs import read_pairs
 from megatron_crossic.data.tokenizer import load_tokenizer
 from megatron_crossic.data.tokenizer_training import TokenizerType, train_tokenizer
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument

@@ -19,7 +19,8 @@ import torch.distributed as dist
 from megatron.core import dist_checkpointing, parallel_state
 from megatron.core.dist_checkpointing import ShardedObject
 from megatron.core.dist_checkpointing.core import CheckpointingException
-from megatron.core.dist_checkpointing.mapping import ShardedStateDict
+from megatron.core.dist_checkpointing.dict_utils import nested_values
+from megatron.core.dist_checkpointing.mapping import ShardedStateDict, ShardedTensor
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.models.gpt import GPTModel
 from megatron.core.optimizer import MegatronOptimizer
@@ -116,8 +117,16 @@ def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool)
 
 
 def _sharded_weights(model: GPTModel) -> ShardedStateDict:
-    """This rank's part of every weight, by the names they have in checkpoints."""
-    return model.sharded_state_dict(prefix=WEIGHTS_PREFIX)
+    """This rank's part of every weight, by the names they have in checkpoints.
+
+    megatron-core lets the vocabulary differ in size and fills up with zeros. Here its padding does
+    not depend on the layout, so another size is another model.
+    """
+    weights = model.sharded_state_dict(prefix=WEIGHTS_PREFIX)
+    for part in nested_values(weights):
+        if isinstance(part, ShardedTensor):
+            part.allow_shape_mismatch = False
+    return weights
 
 
 def _sharded_rng() -> ShardedObject:

@@ -35,8 +35,10 @@ NUM_WINDOWS = 2
 WINDOW_LENGTH = 256
 """Long enough to see wrong rotary frequencies, which move far tokens more than near ones.
 
-What this cannot see: a freshly initialized model (weights of 0.02) attends to everything alike, so
-its logits hardly depend on positions. Weights that were trained do.
+On a fresh model logits show little of such a mistake and the loss nearly nothing. Measured with
+hidden size 64: without its RoPE scaling the logits differ by 4e-4 and the loss by 3e-6; with
+another scaling factor by 4e-5 and 0. Weights as strong as trained ones show 0.5 and 0.04 in the
+logits (all relative to the largest logit).
 """
 SEED = 1234
 

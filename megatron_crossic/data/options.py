@@ -1,5 +1,6 @@
 """The options of preprocessing, checked once."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -10,6 +11,9 @@ from megatron_crossic.data.selection import LengthRatioRule
 from megatron_crossic.data.tokenizer import Tokenizer
 from megatron_crossic.data.windows import ASSEMBLIES, BUFFER_CHUNKS, SPLIT_TOKENS, WindowLayout
 from megatron_crossic.errors import ConfigError
+
+LARGEST_SEQ_LENGTH = 2**31 - 1
+"""Lengths in an .idx file are signed integers of four bytes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,9 +58,9 @@ class PreprocessOptions:
         _check_choice("length-ratio-rule", self.length_ratio_rule, get_args(LengthRatioRule))
         if not self.pairs:
             raise ConfigError("pairs must name at least one file, got none. Pass --pairs FILE.")
-        if not self.max_length_ratio >= 1:
+        if not 1 <= self.max_length_ratio < math.inf:
             raise ConfigError(
-                f"max-length-ratio must be at least 1, got {self.max_length_ratio}. "
+                f"max-length-ratio must be finite and at least 1, got {self.max_length_ratio}. "
                 "Use for example 4, or --length-ratio-rule keep to switch the rule off."
             )
         if not 0 <= self.validation_fraction < 1:
@@ -81,9 +85,9 @@ class PreprocessOptions:
     def check_seq_length(self, tokenizer: Tokenizer) -> None:
         """Refuse windows in which no chunk worth the name has room."""
         smallest = MIN_BUDGET + SPLIT_TOKENS + (tokenizer.bos_id is not None)
-        if self.seq_length < smallest:
+        if not smallest <= self.seq_length <= LARGEST_SEQ_LENGTH:
             raise ConfigError(
-                f"seq_length must be at least {smallest}, got {self.seq_length}. "
+                f"seq-length must be {smallest} to {LARGEST_SEQ_LENGTH}, got {self.seq_length}. "
                 "Real trainings use 2048 and more."
             )
 

@@ -4,14 +4,22 @@
  "target": {"lang": "es", "title": "Berlín", "text": "…"}, "origin": "langlink", "score": null}
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from megatron_crossic.data.records import Pair, pair_from_json, pair_to_json
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import FileFingerprint, HashingWriter, atomic_output
 from megatron_crossic.jsonl import read_json_lines, to_json_line
-from megatron_crossic.manifest import check_file, manifest_path, read_manifest
+from megatron_crossic.manifest import (
+    Manifest,
+    check_file,
+    completing,
+    manifest_path,
+    read_manifest,
+    write_manifest,
+)
 
 KIND = "pairs"
 
@@ -44,10 +52,17 @@ def _read_pairs(path: Path) -> Iterator[Pair]:
         yield pair_from_json(record, where=f"{path}, line {number}")
 
 
-def write_pairs(path: Path, pairs: Iterable[Pair]) -> FileFingerprint:
-    """Write a pair file that exists whole or not at all, and describe it."""
-    with atomic_output(path) as file:
-        writer = HashingWriter(file)
-        for pair in pairs:
-            writer.write(to_json_line(pair_to_json(pair)))
-    return writer.fingerprint(path.name)
+def write_pairs(
+    path: Path, pairs: Iterable[Pair], to_manifest: Callable[[FileFingerprint], Manifest]
+) -> Manifest:
+    """Write a pair file and its manifest, both or neither; `to_manifest` gives the account."""
+    with ExitStack() as stack:
+        with atomic_output(path) as file:
+            writer = HashingWriter(file)
+            for pair in pairs:
+                writer.write(to_json_line(pair_to_json(pair)))
+            writer.sync()
+            manifest = to_manifest(writer.fingerprint(path.name))
+            stack.enter_context(completing(manifest_path(path), path))
+        write_manifest(manifest_path(path), manifest)
+    return manifest

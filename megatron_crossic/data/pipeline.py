@@ -21,9 +21,10 @@ from megatron_crossic.data.selection import drop_empty, is_held_out, limit_lengt
 from megatron_crossic.data.sides import EncodedPair, encode_pairs
 from megatron_crossic.data.tokenizer import Tokenizer, load_tokenizer
 from megatron_crossic.data.windows import WindowLayout, best_fit, build_window, split_aware
-from megatron_crossic.data.writer import WindowWriter
+from megatron_crossic.data.writer import WindowWriter, data_set_files
 from megatron_crossic.errors import DataError
-from megatron_crossic.files import fingerprint_file, unreadable
+from megatron_crossic.files import beside, fingerprint_file, refuse_inputs, unreadable
+from megatron_crossic.manifest import is_incomplete, manifest_path
 
 VALIDATION_SUFFIX = "-validation"
 
@@ -54,12 +55,14 @@ def preprocess(
     jobs = [_Job(options=options, tokenizer=tokenizer, layout=layout, held_out=False)]
     if options.validation_fraction:
         jobs.append(dataclasses.replace(jobs[0], held_out=True))
+    for job in jobs:
+        refuse_inputs(data_set_files(job.prefix).values(), inputs=options.pairs)
     total_lines = sum(map(_count_lines, options.pairs)) * len(jobs)
+    # A run that was killed while its files got their names left the mark on the training set.
+    overwrite = options.overwrite or is_incomplete(manifest_path(options.output_prefix))
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(
-                WindowWriter(job.prefix, layout=layout, overwrite=options.overwrite)
-            )
+            stack.enter_context(WindowWriter(job.prefix, layout=layout, overwrite=overwrite))
             for job in jobs
         ]
         watch = _Watch(on_progress=on_progress, total_lines=total_lines)
@@ -67,8 +70,8 @@ def preprocess(
             job.write_windows(writer, watch) for job, writer in zip(jobs, writers, strict=True)
         ]
         files = [writer.close_files() for writer in writers]
-        for i, writer in enumerate(writers):
-            writer.commit(
+        for i in reversed(range(len(writers))):  # the training set last, its mark covers both
+            writers[i].commit(
                 windows_manifest(
                     reports[i],
                     options=options,
@@ -108,7 +111,7 @@ class _Job:
     @property
     def prefix(self) -> Path:
         prefix = self.options.output_prefix
-        return prefix.with_name(prefix.name + VALIDATION_SUFFIX) if self.held_out else prefix
+        return beside(prefix, VALIDATION_SUFFIX) if self.held_out else prefix
 
     def write_windows(self, writer: WindowWriter, watch: _Watch) -> DataSetReport:
         """The flow, stage by stage."""

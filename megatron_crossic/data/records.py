@@ -1,5 +1,6 @@
 """The records that flow through data preparation: documents and pairs, and their JSON form."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -7,6 +8,9 @@ from typing import Any, Literal, get_args
 from megatron_crossic.errors import DataError
 
 Origin = Literal["langlink", "retrieval", "given"]
+
+# A line of blanks is a blank line, and so is one with the `\r` of Windows.
+BLANK_LINES = re.compile(r"\n\s*\n")
 
 # ISO 639-1, all 183 codes.
 LANGUAGES = frozenset(
@@ -45,7 +49,7 @@ class Document:
 
     def paragraphs(self) -> list[str]:
         """The paragraphs in order, without surrounding white space, none of them empty."""
-        return [block for part in self.text.split("\n\n") if (block := part.strip())]
+        return [block for part in BLANK_LINES.split(self.text) if (block := part.strip())]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,15 +89,20 @@ def pair_from_json(record: Mapping[str, Any], *, where: str) -> Pair:
             "Mend that record."
         )
     score = record.get("score")
-    if score is not None and not isinstance(score, (int, float)):
+    if score is not None and (isinstance(score, bool) or not isinstance(score, (int, float))):
         raise DataError(f"{where}: score must be a number, got {score!r}. Mend that record.")
+    provenance = record.get("provenance", {})
+    if not isinstance(provenance, dict):
+        raise DataError(
+            f"{where}: provenance must be an object, got {provenance!r}. Mend that record."
+        )
     return Pair(
         id=_text(record, "id", where=where),
         source=_document_from_json(record, "source", where=where),
         target=_document_from_json(record, "target", where=where),
         origin=origin,
         score=score,
-        provenance=record.get("provenance", {}),
+        provenance=provenance,
     )
 
 
@@ -114,7 +123,7 @@ def _document_from_json(record: Mapping[str, Any], side: str, *, where: str) -> 
         language=check_language(_text(value, "lang", where=where), thing=f"{where}.lang"),
         title=_text(value, "title", where=where),
         text=_text(value, "text", where=where),
-        id=value.get("id", ""),
+        id=_text({"id": "", **value}, "id", where=where),
     )
 
 

@@ -15,10 +15,12 @@ LengthRatioRule = Literal["truncate", "drop", "keep"]
 def is_held_out(pair: Pair, *, fraction: float) -> bool:
     """Whether a pair belongs to validation.
 
-    Decided by the source document alone: the same English article paired with Spanish and with
-    Japanese is on the same side of the line, so nothing of validation is seen in training.
+    Decided by the source document alone, by its title or, without one, its text: the same English
+    article paired with Spanish and with Japanese is on the same side of the line, so no source of
+    validation is seen in training. A target that several sources share can be on both sides.
     """
-    key = f"{pair.source.language}\0{pair.source.title}".encode()
+    name = pair.source.title.strip() or pair.source.text
+    key = f"{pair.source.language}\0{name}".encode()
     digest = hashlib.blake2b(key, digest_size=8).digest()
     return int.from_bytes(digest, "big") < fraction * 2**64
 
@@ -44,8 +46,8 @@ def limit_length_ratio(
 ) -> Iterator[EncodedPair]:
     """Apply `rule` to pairs of which one side has more than `ratio` times the other's tokens.
 
-    `truncate`: the longer side keeps its leading paragraphs up to that length, the first one
-    always. `drop`: the pair is left out. `keep`: nothing is done.
+    `truncate`: the longer side keeps its leading paragraphs up to that length, its title and the
+    first one always. `drop`: the pair is left out. `keep`: nothing is done.
     """
     for pair in pairs:
         shorter, longer = sorted((pair.source, pair.target), key=lambda side: side.num_tokens)
@@ -63,5 +65,6 @@ def limit_length_ratio(
 
 
 def _leading_paragraphs(side: Side, *, limit: int) -> Side:
-    num_paragraphs = max(1, int((side.paragraph_ends <= limit).sum()))
-    return side if num_paragraphs == len(side.paragraph_ends) else side.leading(num_paragraphs)
+    fewest = 2 if side.has_title else 1
+    num_paragraphs = max(fewest, int((side.paragraph_ends <= limit).sum()))
+    return side if num_paragraphs >= len(side.paragraph_ends) else side.leading(num_paragraphs)

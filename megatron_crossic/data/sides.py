@@ -7,6 +7,7 @@ the target begins. The title is the first paragraph unless it is switched off.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import islice
 
 import numpy as np
@@ -36,13 +37,16 @@ class Side:
     paragraph_ends: Positions
     """Position in `tokens` after each paragraph."""
     tokenizer: Tokenizer
+    has_title: bool = False
+    """Whether the first paragraph is the title."""
 
     @property
     def num_tokens(self) -> int:
         return len(self.tokens)
 
     def outline(self) -> Outline:
-        return Outline(paragraph_ends=self.paragraph_ends, sentence_ends=self.sentence_ends)
+        # A paragraph of a thousand windows is asked for its sentences a thousand times.
+        return Outline(paragraph_ends=self.paragraph_ends, sentence_ends=cache(self.sentence_ends))
 
     def sentence_ends(self, paragraph: int) -> Positions:
         """Positions in `tokens` after each sentence of one paragraph.
@@ -92,9 +96,10 @@ def encode_pairs(
         ]
         encoded = iter(tokenizer.encode_batch([text for side in texts for text in side]))
         arrays = [list(islice(encoded, len(side))) for side in texts]
+        side = partial(_side, tokenizer=tokenizer, with_title=with_title)
         for i, pair in enumerate(batch):
-            source = _side(pair.source, Role.SOURCE, texts[2 * i], arrays[2 * i], tokenizer)
-            target = _side(pair.target, Role.TARGET, texts[2 * i + 1], arrays[2 * i + 1], tokenizer)
+            source = side(pair.source, Role.SOURCE, texts[2 * i], arrays[2 * i])
+            target = side(pair.target, Role.TARGET, texts[2 * i + 1], arrays[2 * i + 1])
             yield EncodedPair(pair=pair, source=source, target=target)
 
 
@@ -121,7 +126,9 @@ def _side(
     role: Role,
     texts: Sequence[str],
     arrays: Sequence[NDArray[np.int32]],
+    *,
     tokenizer: Tokenizer,
+    with_title: bool,
 ) -> Side:
     return Side(
         language=document.language,
@@ -130,4 +137,5 @@ def _side(
         paragraphs=tuple(texts),
         paragraph_ends=np.cumsum([len(array) for array in arrays], dtype=np.int64),
         tokenizer=tokenizer,
+        has_title=with_title and bool(document.title.strip()),
     )

@@ -12,7 +12,8 @@ habits of tokenizers that suit a single prompt are switched off:
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -86,10 +87,12 @@ class HuggingFaceTokenizer:
         spec = _read_json(folder / "tokenizer.json")
         config_path = folder / "tokenizer_config.json"
         config = _read_json(config_path) if config_path.is_file() else {}
+        with _refuse_unusable(folder / "tokenizer.json"):
+            self._backend = _build_backend(spec)
+            self.bos_id = self._bos(config)
         self.fingerprint = _fingerprint(spec)
-        self._backend = _build_backend(spec, path=folder / "tokenizer.json")
-        self.vocab_size = max(self._backend.get_vocab(with_added_tokens=True).values()) + 1
-        self.bos_id = self._bos(config)
+        ids = self._backend.get_vocab(with_added_tokens=True).values()
+        self.vocab_size = max(ids, default=-1) + 1
         self.eod_id = self._eod(config, eod_token, folder)
         pad = self.token_id(_name(config.get("pad_token")))
         self.pad_id = self.eod_id if pad is None else pad
@@ -134,17 +137,23 @@ class HuggingFaceTokenizer:
         )
 
 
-def _build_backend(spec: dict[str, Any], *, path: Path) -> RustTokenizer:
+@contextmanager
+def _refuse_unusable(path: Path) -> Iterator[None]:
+    """The tokenizers package raises bare `Exception` for everything it does not like."""
+    try:
+        yield
+    except Exception as error:
+        raise DataError(
+            f"tokenizer.json must be usable by the tokenizers package, got {path}: {error}. "
+            "Save the tokenizer again or install a newer tokenizers."
+        ) from error
+
+
+def _build_backend(spec: dict[str, Any]) -> RustTokenizer:
     stages = {
         key: _without_prefix(spec.get(key)) for key in ("normalizer", "pre_tokenizer", "decoder")
     }
-    try:
-        backend = RustTokenizer.from_str(orjson.dumps(spec | stages).decode("utf-8"))
-    except Exception as error:  # the package raises bare Exception for everything
-        raise DataError(
-            f"tokenizer.json must be readable by the tokenizers package, got {path}: {error}. "
-            "Save the tokenizer again or install a newer tokenizers."
-        ) from error
+    backend = RustTokenizer.from_str(orjson.dumps(spec | stages).decode("utf-8"))
     backend.no_truncation()
     backend.no_padding()
     backend.encode_special_tokens = True

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer as RustTokenizer
 
 from megatron_crossic.data.records import Pair
 from megatron_crossic.errors import ConfigError, DataError
-from megatron_crossic.files import atomic_output, refuse_existing, write_text_atomically
+from megatron_crossic.files import atomic_output, refuse_existing
 
 TokenizerType = Literal["bpe", "sentencepiece"]
 
@@ -99,8 +99,9 @@ def _train_bpe(texts: Iterator[str], *, vocab_size: int, folder: Path, overwrite
         "add_bos_token": False,
         "clean_up_tokenization_spaces": False,
     }
-    write_text_atomically(paths[0], tokenizer.to_str(pretty=True))
-    write_text_atomically(paths[1], json.dumps(config, indent=2) + "\n")
+    with atomic_output(paths[0]) as model_file, atomic_output(paths[1]) as config_file:
+        model_file.write(tokenizer.to_str(pretty=True).encode("utf-8"))
+        config_file.write((json.dumps(config, indent=2) + "\n").encode("utf-8"))
 
 
 def _train_sentencepiece(

@@ -2,7 +2,8 @@
 
 Everything is written under partial names. `close_files` gives the data files their own names,
 `commit` writes the manifest, and only then does the data set open. Whatever goes wrong before
-that (a full disk, Ctrl-C) removes what was written.
+that (a full disk, Ctrl-C) removes what was written; what a killed run leaves without a manifest
+is replaced by the next one.
 """
 
 from contextlib import ExitStack
@@ -18,10 +19,17 @@ from megatron_crossic.files import (
     FileFingerprint,
     HashingWriter,
     atomic_output,
+    beside,
     refuse_existing,
 )
 from megatron_crossic.jsonl import to_json_line
-from megatron_crossic.manifest import Manifest, manifest_path, write_manifest
+from megatron_crossic.manifest import (
+    Manifest,
+    completing,
+    is_incomplete,
+    manifest_path,
+    write_manifest,
+)
 
 SUFFIXES = {"bin": ".bin", "idx": ".idx", "spans": ".spans", "pairs": ".pairs.jsonl"}
 """Role in the manifest -> what follows the prefix in the file's name."""
@@ -29,7 +37,7 @@ SUFFIXES = {"bin": ".bin", "idx": ".idx", "spans": ".spans", "pairs": ".pairs.js
 
 def data_set_files(prefix: Path) -> dict[str, Path]:
     """The data files of a data set by their roles in its manifest."""
-    return {role: prefix.with_name(prefix.name + suffix) for role, suffix in SUFFIXES.items()}
+    return {role: beside(prefix, suffix) for role, suffix in SUFFIXES.items()}
 
 
 class WindowWriter:
@@ -41,16 +49,19 @@ class WindowWriter:
         self.layout = layout
         self._paths = data_set_files(prefix)
         self._manifest_path = manifest_path(prefix)
-        refuse_existing(*self._paths.values(), self._manifest_path, overwrite=overwrite)
-        self._stack = ExitStack()
-        self._committing = False
+        refuse_existing(
+            *self._paths.values(),
+            self._manifest_path,
+            overwrite=overwrite or is_incomplete(self._manifest_path),
+        )
+        self._completion = ExitStack()
         with ExitStack() as stack:
             files = {
                 role: stack.enter_context(atomic_output(path)) for role, path in self._paths.items()
             }
             self._outputs = {role: HashingWriter(files[role]) for role in ("bin", "idx", "pairs")}
             self._spans = SpanWriter(files["spans"], seq_length=layout.seq_length)
-            self._stack = stack.pop_all()
+            self._files = stack.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -62,10 +73,9 @@ class WindowWriter:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            self._stack.__exit__(kind, error, traceback)
+            self._files.__exit__(kind, error, traceback)
         finally:
-            if error is not None and self._committing:
-                self._remove()
+            self._completion.__exit__(kind, error, traceback)
 
     def add_pair(self, pair: Pair) -> None:
         """Write the provenance of the next pair ordinal."""
@@ -87,18 +97,15 @@ class WindowWriter:
             self._outputs["idx"].write(block)
         self._spans.finish()
         outputs = self._outputs | {"spans": self._spans.output}
-        self._committing = True
-        self._manifest_path.unlink(missing_ok=True)
-        self._stack.close()
+        for output in outputs.values():
+            output.sync()
+        self._completion.enter_context(completing(self._manifest_path, *self._paths.values()))
+        self._files.close()
         return {role: outputs[role].fingerprint(path.name) for role, path in self._paths.items()}
 
     def commit(self, manifest: Manifest) -> None:
         """Write the manifest: from here on the data set opens."""
         write_manifest(self._manifest_path, manifest)
-
-    def _remove(self) -> None:
-        for path in (self._manifest_path, *self._paths.values()):
-            path.unlink(missing_ok=True)
 
 
 def _provenance(pair: Pair) -> dict[str, Any]:

@@ -22,7 +22,9 @@ _CONFUSING = (
     "Apex is not installed",
     "full scope is deprecated",
     "`load_state_dict` is deprecated and will be removed",
+    "`torch.distributed.* is deprecated",
     "Please use DTensor instead",
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed",
 )
 for _message in _CONFUSING:
     warnings.filterwarnings("ignore", message=_message)

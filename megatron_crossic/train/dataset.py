@@ -74,7 +74,7 @@ class RunData:
 
 
 def open_data(config: DataConfig) -> RunData:
-    """Open every data set; refuse sets that are empty or were not made for the same model."""
+    """Open every data set; refuse sets that were not made alike."""
     prefixes = (*config.train, *config.validation)
     stores = [open_windows(prefix) for prefix in prefixes]
     for prefix, store in zip(prefixes, stores, strict=True):
@@ -98,10 +98,6 @@ def open_data(config: DataConfig) -> RunData:
 def _check_alike(
     first_prefix: Path, first: WindowStore, other_prefix: Path, other: WindowStore
 ) -> None:
-    if len(other) == 0:
-        raise DataError(
-            f"data set must have windows, got none in {other_prefix}. Leave it out or make it again."
-        )
     for name in ("seq_length", "vocab_size", "tokenizer_fingerprint"):
         expected, found = getattr(first, name), getattr(other, name)
         if found != expected:

@@ -29,7 +29,9 @@ class LossReport:
     """Tokens with loss."""
 
 
-def sum_losses(losses: Tensor, batch: Batch, *, num_languages: int) -> tuple[Tensor, Tensor, Tensor]:
+def sum_losses(
+    losses: Tensor, batch: Batch, *, num_languages: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """What megatron-core's schedule asks of a loss function: sum, number of tokens, report.
 
     `losses` is [batch, seq]. The report is [2, num_languages + 1] in double precision: sums and
@@ -43,13 +45,17 @@ def sum_losses(losses: Tensor, batch: Batch, *, num_languages: int) -> tuple[Ten
     return masked.sum(), batch.loss_mask.sum().int(), report
 
 
-def reduce_reports(reports: Sequence[Tensor], *, num_languages: int, device: torch.device) -> Tensor:
+def reduce_reports(
+    reports: Sequence[Tensor], *, num_languages: int, device: torch.device
+) -> Tensor:
     """Add the microbatches' reports of all data ranks; every rank gets them from the last stage."""
     total = torch.zeros((2, num_languages + 1), dtype=torch.float64, device=device)
     for report in reports:
         total += report
     if parallel_state.is_pipeline_last_stage():
-        dist.all_reduce(total, group=parallel_state.get_data_parallel_group(with_context_parallel=True))
+        dist.all_reduce(
+            total, group=parallel_state.get_data_parallel_group(with_context_parallel=True)
+        )
     dist.broadcast(
         total,
         src=parallel_state.get_pipeline_model_parallel_last_rank(),

@@ -132,7 +132,9 @@ def progress_line(metrics: StepMetrics, *, num_steps: int, eta_seconds: float) -
 
 
 def _languages(losses: dict[str, float]) -> str:
-    return f" ({', '.join(f'{name} {loss:.3f}' for name, loss in losses.items())})" if losses else ""
+    return (
+        f" ({', '.join(f'{name} {loss:.3f}' for name, loss in losses.items())})" if losses else ""
+    )
 
 
 @contextmanager

@@ -9,6 +9,11 @@ from megatron.core.distributed import (
 from megatron.core.models.gpt import GPTModel
 from megatron.core.optimizer import MegatronOptimizer, get_megatron_optimizer
 from megatron.core.optimizer import OptimizerConfig as MegatronOptimizerConfig
+from megatron.core.tensor_parallel import (
+    ColumnParallelLinear,
+    RowParallelLinear,
+    VocabParallelEmbedding,
+)
 
 from megatron_crossic.config import OptimizerConfig, ParallelConfig, PrecisionConfig
 
@@ -21,7 +26,22 @@ def wrap_for_training(model: GPTModel, parallel: ParallelConfig) -> DistributedD
         overlap_grad_reduce=False,
     )
     model.config.finalize_model_grads_func = finalize_model_grads
+    _mark_shards(model)
     return DistributedDataParallel(model.config, buffers, model)
+
+
+def _mark_shards(model: GPTModel) -> None:
+    """Mark the weights that tensor ranks share, so that the gradient norm counts every part.
+
+    megatron-core marks them while it fills them with random numbers, which is skipped where a
+    checkpoint follows; unmarked, the parts of all ranks but the first would be left out.
+    """
+    for module in model.modules():
+        sharded = isinstance(
+            module, ColumnParallelLinear | RowParallelLinear | VocabParallelEmbedding
+        )
+        if sharded and module.weight is not None:
+            module.weight.tensor_model_parallel = True
 
 
 def build_optimizer(

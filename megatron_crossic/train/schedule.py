@@ -19,7 +19,9 @@ def learning_rate(schedule: ScheduleConfig, *, step: int, num_steps: int) -> flo
         progress = _progress(step, first=schedule.warmup_steps, last=num_steps)
         fraction = 0.5 * (1 + math.cos(math.pi * progress))
     else:
-        fraction = 1 - _progress(step, first=num_steps - _decay_steps(schedule, num_steps), last=num_steps)
+        fraction = 1 - _progress(
+            step, first=num_steps - _decay_steps(schedule, num_steps), last=num_steps
+        )
     return schedule.minimum + (schedule.peak - schedule.minimum) * fraction
 
 

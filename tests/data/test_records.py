@@ -71,6 +71,7 @@ def test_origin_and_score_are_optional() -> None:
         ({"target": {**GOOD["target"], "lang": "spa"}}, "target.lang must be a two-letter ISO"),
         ({"origin": "dream"}, "origin must be one of langlink, retrieval, given, got 'dream'"),
         ({"score": "high"}, "score must be a number, got 'high'"),
+        ({"provenance": "the web"}, "provenance must be an object, got 'the web'"),
     ],
 )
 def test_a_bad_record_is_refused_with_its_place(change: dict[str, Any], message: str) -> None:

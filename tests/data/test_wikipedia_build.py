@@ -171,6 +171,15 @@ def test_dumps_in_parts_give_the_same_pairs(world: World) -> None:
     assert_nothing_is_lost(manifest)
 
 
+def test_a_redirect_that_shares_an_id_with_an_article_is_not_taken_for_it(world: World) -> None:
+    world.build()
+    expected = world.output.read_bytes()
+    pages = [page_xml(1, "Old", "#REDIRECT [[Berlin]]", redirect="Berlin"), *SOURCE]
+    merged = write_packed(world.folder / "merged.xml", dump_xml(pages))
+    world.build(source_dumps=(merged,), overwrite=True)
+    assert world.output.read_bytes() == expected
+
+
 def test_headings_and_licence_are_options(world: World) -> None:
     world.build(keep_headings=False, licence="CC0")
     pair = list(read_pairs(world.output))[1]

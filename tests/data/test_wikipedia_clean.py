@@ -40,10 +40,10 @@ EXAMPLES = [
     ("en", "{{transliteration|ar|ALA|qahwa}}{{snd}}{{frac|1|2}}, {{formatnum:1234}}{{!}}",
      "qahwa – 1/2, 1234|"),
     ("en", "{{ill|Foo|fr|Bar}} {{as of|2018|5}} {{val|5.3|u=km}} {{nowrap|a {{small|b}}}}",
-     "Foo As of 5 2018 5.3 km a b"),
+     "Foo As of 2018 5.3 km a b"),
     ("en", "He said:{{quote|Words.|Author}}Then.", "He said:\n\nWords.\n\nThen."),
-    ("es", "Del siglo {{siglo|XIX}} en {{unidad|20|km}} ({{lang-de|Tor}}).",
-     "Del siglo siglo XIX en 20 km (Tor)."),
+    ("es", "Del {{siglo|V|a|s}} al {{siglo|XIX}} en {{unidad|20|km}} ({{lang-de|Tor}}).",
+     "Del siglo V a. C. al XIX en 20 km (Tor)."),
     ("ja", "'''ハナバチ'''（{{読み仮名|'''花蜂'''|はなばち}}、{{lang-en-short|bee}}）",
      "ハナバチ（花蜂（はなばち）、bee）"),
     ("ja", "{{仮リンク|蜂|en|Bee|label=ハチ}}と{{仮リンク|蜜|en|Honey}}。{{要出典|date=2020}}",
@@ -61,7 +61,7 @@ EXAMPLES = [
      "One.open x Two.\n\nThree. Four."),
     ("en", "One<!-- [[hidden]] -->.\n<!-- alone -->\nStill one.\n\nTwo.<!-- open\n\nNo.",
      "One. Still one.\n\nTwo."),
-    ("en", "Before.\n{| class=\"x\"\n|-\n! a !! b\n|-\n| {{x\n|}}\n|\n{|\n| in\n|}\n|}\nAfter.",
+    ("en", "Before.\n{|\n! a !! b\n|-\n| {{x\n|}}\nin a cell\n|\n{|\n| in\n|}\n|}\nAfter.",
      "Before.\n\nAfter."),
     ("en", "Before.\n{|\n|-\n| never ends\n\nAfter.", "Before.\n\nAfter."),
     ("en", "<gallery>\nFile:A.jpg|x\n</gallery>__NOTOC__Text.<references />", "Text."),
@@ -83,6 +83,8 @@ EXAMPLES = [
     ("ja", "行が\n続く。\n\n次", "行が続く。\n\n次"),
     ("en", "Parts:\n* one\n** [[two]]\n*\n* {{x}}\n# first\n# second\nAfter.",
      "Parts:\n- one\n- two\n1. first\n2. second\nAfter."),
+    ("ja", "* {{flagicon|USA}} - [[LA]]\n* {{x}}, [[NY]]", "- LA\n- NY"),
+    ("en", "The ninth\n{{x}}, [[Guru]]", "The ninth, Guru"),
     ("en", "; Queen : lays eggs\n; Drone\n: male\n:: <math>x</math>\nwhere",
      "Queen: lays eggs\nDrone\nmale\n$x$\nwhere"),
     ("en", "Above.\n----\nBelow.", "Above.\n\nBelow."),
@@ -141,6 +143,11 @@ def test_appendices_go_in_every_language_but_only_at_the_end(heading: str) -> No
     assert clean_wikitext(f"Text.\n{appendix}", language="en") == "Text."
     inside = clean_wikitext(f"Text.\n{appendix}== After ==\nMore.", language="en")
     assert inside.split("\n\n") == ["Text.", heading, "- A source.", "After", "More."]
+
+
+def test_a_subsection_of_text_is_no_appendix() -> None:
+    text = clean_wikitext("Text.\n== Music ==\n=== Notes ===\nA to G.", language="en")
+    assert text.split("\n\n") == ["Text.", "Music", "Notes", "A to G."]
 
 
 def test_wikitext_beyond_the_parser_is_a_data_error() -> None:

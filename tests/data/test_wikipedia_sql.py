@@ -73,6 +73,13 @@ def test_an_insert_of_many_rows_spans_blocks() -> None:
     assert len(rows_of(langlinks_sql(rows), block=997)) == 5000
 
 
+@pytest.mark.parametrize("block", [1, 1000])
+@pytest.mark.parametrize("comment", ["-- c\n", "--\n", "# c\n", "/* c */", "/*!40000 c */ "])
+def test_a_comment_right_before_an_insert_does_not_hide_it(comment: str, block: int) -> None:
+    sql = f"{comment}INSERT INTO `langlinks` VALUES (1,'en','one');"
+    assert rows_of(sql, block=block) == [(b"1", b"en", b"one")]
+
+
 @pytest.mark.parametrize(
     "create",
     [

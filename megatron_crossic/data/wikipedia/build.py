@@ -18,9 +18,15 @@ from megatron_crossic.data.wikipedia.index import WikiIndex, index_dump
 from megatron_crossic.data.wikipedia.links import LangLinks, join_links, read_langlinks
 from megatron_crossic.data.wikipedia.options import SideName, WikipediaPairsOptions
 from megatron_crossic.errors import DataError
-from megatron_crossic.files import FileFingerprint, fingerprint_file, refuse_existing, unreadable
+from megatron_crossic.files import (
+    FileFingerprint,
+    fingerprint_file,
+    refuse_existing,
+    refuse_inputs,
+    unreadable,
+)
 from megatron_crossic.jsonl import to_json_line
-from megatron_crossic.manifest import Manifest, manifest_path, write_manifest
+from megatron_crossic.manifest import Manifest, is_incomplete, manifest_path
 
 EMPTY_AFTER_CLEANING = "empty_after_cleaning"
 TOO_SHORT = "too_short"
@@ -46,15 +52,18 @@ def build_wikipedia_pairs(
 
     An error leaves nothing behind, and an older output as it was.
     """
-    refuse_existing(output, manifest_path(output), overwrite=overwrite)
+    account = manifest_path(output)
     paths = [*options.source_dumps, *options.target_dumps, options.langlinks]
+    refuse_existing(output, account, overwrite=overwrite or is_incomplete(account))
+    refuse_inputs([output, account], inputs=paths)
     inputs = [fingerprint_file(path) for path in paths]
     builder = _Builder(options, progress)
     links = builder.join()
-    pair_file = write_pairs(output, builder.pairs(output.parent))
-    manifest = builder.manifest(links, pair_file=pair_file, inputs=inputs)
-    write_manifest(manifest_path(output), manifest)
-    return manifest
+    return write_pairs(
+        output,
+        builder.pairs(output.parent),
+        lambda pair_file: builder.manifest(links, pair_file=pair_file, inputs=inputs),
+    )
 
 
 @dataclass(kw_only=True, slots=True)

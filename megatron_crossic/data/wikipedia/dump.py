@@ -84,8 +84,8 @@ class _PageParser:
         parser.buffer_size = TEXT_BUFFER_BYTES
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
+        # Entities can only be declared inside a document type, so this refuses both.
         parser.StartDoctypeDeclHandler = self._refuse_declaration
-        parser.EntityDeclHandler = self._refuse_declaration
         self._parser = parser
 
     def feed(self, block: bytes, *, is_last: bool = False) -> None:
@@ -119,7 +119,8 @@ class _PageParser:
             self._parser.CharacterDataHandler = self._parts.append if keep_all else self._keep_first
 
     def _keep_first(self, part: str) -> None:
-        if not self._parts:
+        # At the end of a block expat hands over what it has, be it `#REDI`.
+        if sum(map(len, self._parts)) < NUM_FIRST_CHARACTERS:
             self._parts.append(part[:NUM_FIRST_CHARACTERS])
 
     def _end(self, name: str) -> None:
@@ -134,6 +135,7 @@ class _PageParser:
     def _page(self) -> Page:
         values = self._values
         text = values.get("text", "")
+        beginning = text[:NUM_FIRST_CHARACTERS]  # both passes must find the same redirects
         title = values.get("title", "").strip()
         if not title:
             self._refuse("page must have a title, got none")
@@ -142,7 +144,7 @@ class _PageParser:
             title=title,
             namespace=self._number("ns") if "ns" in values else None,
             # Old exports mark a redirect without saying where it leads, or not at all.
-            redirect=values.get("redirect") or redirect_target(text) or values.get("redirect"),
+            redirect=values.get("redirect") or redirect_target(beginning) or values.get("redirect"),
             revision_id=self._number("revision_id") if "revision_id" in values else None,
             timestamp=values.get("timestamp", "").strip(),
             model=values.get("model", "").strip(),

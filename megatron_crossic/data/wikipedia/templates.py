@@ -128,14 +128,18 @@ def number_with_unit(arguments: Arguments) -> str:
     return f"{arguments.first(1)} {UNITS.get(unit, unit)}".strip()
 
 
-def century(word: str, eras: Mapping[str, str]) -> Rule:
-    """`{{siglo|XIX||s}}` -> `siglo XIX`, `{{séc|V a.C.}}` -> `século V a.C.`."""
+def as_of(arguments: Arguments) -> str:
+    """`{{as of|2018|5}}` -> `As of 2018`; with `lc=y` in lower case."""
+    return f"{'as' if arguments.first('lc') else 'As'} of {arguments.first(1)}"
 
-    def rule(arguments: Arguments) -> str:
-        era = eras.get(arguments.first(2), "")
-        return f"{word} {arguments.first(1)}{era}"
 
-    return rule
+ERAS = {"a": " a. C.", "d": " d. C."}
+
+
+def siglo(arguments: Arguments) -> str:
+    """`{{siglo|V|a|s}}` -> `siglo V a. C.`, `{{siglo|XIX}}` -> `XIX`."""
+    word = {"s": "siglo ", "S": "Siglo "}.get(arguments.first(3), "")
+    return f"{word}{arguments.first(1)}{ERAS.get(arguments.first(2), '')}"
 
 
 # Names -> rule; names are separated by blanks, a blank inside a name is written `_`.
@@ -165,9 +169,9 @@ TABLE: Mapping[str, Rule] = {
     "formatnum fmtn formatar_número nts ntsh": text_of(1),
     "frac fraction sfrac fracción fração 分数": fraction,
     "circa c. ca hacia": lambda arguments: f"c. {arguments.first(1)}".rstrip(),
-    "as_of": lambda arguments: " ".join(["As of", *reversed(arguments.positional)]),
-    "siglo": century("siglo", {"a": " a. C.", "d": " d. C."}),
-    "séc século": century("século", {"a": " a.C.", "ac": " a.C."}),
+    "as_of": as_of,
+    "siglo": siglo,
+    "séc século": lambda arguments: f"século {arguments.first(1)}",
     "us$ usd": lambda arguments: f"US${arguments.first(1)}",
     "chem chem2 ce": joined(""),
     # punctuation
@@ -175,6 +179,7 @@ TABLE: Mapping[str, Rule] = {
     "ndash en_dash –": literal("–"),
     "mdash em_dash —": literal("—"),
     "snd spnd spaced_ndash spaced_en_dash": literal(" – "),
+    "℃": literal("℃"),
     "nbsp space spaces thinsp thin_space esd 0": literal(" "),
     "dot · • bull middot": literal(" · "),
     # blocks

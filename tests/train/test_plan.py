@@ -1,0 +1,173 @@
+"""What is refused before anything starts."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_runs import TINY, tiny_config, write_initial, write_windows
+
+from megatron_crossic.backend import select_backend
+from megatron_crossic.checkpoint.folder import CheckpointInfo, read_info, write_info
+from megatron_crossic.config import (
+    CheckpointConfig,
+    DataConfig,
+    ParallelConfig,
+    PrecisionConfig,
+    RunConfig,
+)
+from megatron_crossic.errors import CheckpointError, ConfigError, CrossicError
+from megatron_crossic.train.describe import describe
+from megatron_crossic.train.plan import RunPlan, layout_details, make_plan, resume_details
+
+
+def plan(config: RunConfig, *, world_size: int = 1) -> RunPlan:
+    return make_plan(config, select_backend("cpu"), world_size=world_size)
+
+
+def test_a_new_run_starts_from_the_initial_weights(inputs: Path, tmp_path: Path) -> None:
+    made = plan(tiny_config(inputs, run_dir=tmp_path), world_size=2)
+    assert made.source == inputs / "initial" / "step_0000000"
+    assert (made.resumes, made.first_step, made.num_tokens) == (False, 1, 0)
+    assert (made.data_size, made.num_microbatches) == (2, 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_tells_the_arithmetic(inputs: Path, tmp_path: Path) -> None:
+    config = tiny_config(inputs, run_dir=tmp_path, parallel=ParallelConfig(tensor=2))
+    told = describe(plan(config, world_size=4), select_backend("cpu"))
+    assert "global_batch_size: 8" in told
+    assert "8 windows = 2 microbatches * 2 windows * 2 data ranks = 128 tokens a step" in told
+    assert "6 steps = 768 tokens = 1.20 epochs, starting with step 1" in told
+    assert "tensor 2 * pipeline 1 * context 1 * data 2 = 4 processes on cpu" in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "world_size", "message"),
+    [
+        ({"parallel": ParallelConfig(tensor=2)}, 3, r"must divide the number of processes, got 2"),
+        ({"parallel": ParallelConfig(tensor=4)}, 4, "must divide the model's key/value heads"),
+        ({"parallel": ParallelConfig(pipeline=4)}, 4, "must divide the model's layers, got 4"),
+        ({"parallel": ParallelConfig(context=2)}, 2, "parallel.context must be 1 on the cpu"),
+        ({"precision": PrecisionConfig(compute="fp8")}, 1, "precision.compute must be fp32 or bf1"),
+        ({"global_batch_size": 9}, 1, r"got 9 with 2 \* 1 = 2. Use 8 or 10"),
+        ({"checkpoint": CheckpointConfig()}, 1, "checkpoint.initial must name a checkpoint"),
+        (
+            {"checkpoint": CheckpointConfig(initial=Path("nowhere"))},
+            1,
+            "checkpoint.initial must be a folder with a complete checkpoint, got nowhere",
+        ),
+    ],
+)
+def test_layouts_and_options_that_cannot_work_are_refused(
+    inputs: Path, tmp_path: Path, changes: dict[str, Any], world_size: int, message: str
+) -> None:
+    with pytest.raises(CrossicError, match=message):
+        plan(tiny_config(inputs, run_dir=tmp_path, **changes), world_size=world_size)
+
+
+@pytest.mark.parametrize(
+    ("windows", "message"),
+    [
+        ({"vocab_size": 101}, "vocab_size of the data sets must be .* got 101 with 100"),
+        ({"seq_length": 65}, "seq_length of the data sets must be .* got 65 with 64"),
+    ],
+)
+def test_data_of_another_model_is_refused(
+    inputs: Path, tmp_path: Path, windows: dict[str, Any], message: str
+) -> None:
+    prefix = write_windows(tmp_path / "other", num_windows=2, **windows)
+    with pytest.raises(ConfigError, match=message):
+        plan(tiny_config(inputs, run_dir=tmp_path / "run", data=DataConfig(train=(prefix,))))
+
+
+def test_sequence_parallelism_must_divide_the_window(inputs: Path, tmp_path: Path) -> None:
+    prefix = write_windows(tmp_path / "odd", num_windows=2, seq_length=17)
+    config = tiny_config(
+        inputs,
+        run_dir=tmp_path / "run",
+        data=DataConfig(train=(prefix,)),
+        parallel=ParallelConfig(tensor=2, sequence=True),
+    )
+    with pytest.raises(ConfigError, match="must divide seq_length of the data sets, got 2 with 17"):
+        plan(config, world_size=2)
+
+
+@pytest.fixture
+def resumable(inputs: Path, tmp_path: Path) -> RunConfig:
+    """A run with a checkpoint of its own after step 3."""
+    config = tiny_config(inputs, run_dir=tmp_path / "run")
+    first = plan(config)
+    folder = first.checkpoints / "step_0000003"
+    shutil.copytree(first.source, folder)
+    details = {"resume": resume_details(first), "layout": layout_details(config)}
+    info = CheckpointInfo(step=3, num_tokens=30, architecture=TINY, details=details)
+    write_info(folder, info)
+    (first.checkpoints / "latest").write_text("step_0000003\n", encoding="utf-8")
+    return config
+
+
+def test_a_run_with_checkpoints_resumes(resumable: RunConfig) -> None:
+    made = plan(resumable)
+    assert (made.resumes, made.first_step, made.num_tokens) == (True, 4, 30)
+    assert made.same_layout
+    without_initial = replace(resumable, checkpoint=CheckpointConfig())
+    assert plan(without_initial).resumes
+    other = replace(resumable, parallel=ParallelConfig(tensor=2))
+    assert not plan(other, world_size=2).same_layout
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"global_batch_size": 4}, "global_batch_size must be .* got 4 instead of 8 in"),
+        ({"precision": PrecisionConfig(compute="bf16")}, "got bf16 instead of fp32"),
+    ],
+)
+def test_a_run_does_not_resume_as_another(
+    resumable: RunConfig, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        plan(replace(resumable, **changes))
+
+
+def test_a_run_does_not_resume_on_other_data(resumable: RunConfig, tmp_path: Path) -> None:
+    data = resumable.data
+    reseeded = replace(resumable, data=replace(data, seed=5, split_loss=False))
+    with pytest.raises(ConfigError, match=r"(?s)data\.seed .* 5 instead of 1234.*data\.split_loss"):
+        plan(reseeded)
+    other = write_windows(tmp_path / "other", num_windows=40, seed=9)
+    with pytest.raises(ConfigError, match=r"windows of data\.train must be as in the checkpoint"):
+        plan(replace(resumable, data=replace(data, train=(other,))))
+
+
+def test_a_run_does_not_resume_as_another_model(resumable: RunConfig, tmp_path: Path) -> None:
+    other = write_initial(tmp_path / "other", architecture=replace(TINY, num_layers=4))
+    checkpoint = replace(resumable.checkpoint, initial=other)
+    with pytest.raises(ConfigError, match="got another architecture in .*other"):
+        plan(replace(resumable, checkpoint=checkpoint))
+
+
+def test_the_last_complete_checkpoint_is_used_loudly(resumable: RunConfig) -> None:
+    root = resumable.run_dir / "checkpoints"
+    newer = root / "step_0000006"
+    shutil.copytree(root / "step_0000003", newer)
+    write_info(newer, replace(read_info(newer), step=6))
+    (root / "latest").write_text("step_0000006\n", encoding="utf-8")
+    assert plan(resumable).first_step == 7
+    shard = next(newer.glob("*.distcp"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    made = plan(resumable)
+    assert made.first_step == 4
+    assert "passed over" in made.warnings[0]
+    assert shard.name in made.warnings[0]
+    (newer / "checkpoint.json").unlink()
+    assert plan(resumable).first_step == 4
+
+
+def test_checkpoints_that_are_all_damaged_are_not_ignored(resumable: RunConfig) -> None:
+    folder = resumable.run_dir / "checkpoints" / "step_0000003"
+    (folder / ".metadata").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="checkpoints must include a complete one, got none"):
+        plan(resumable)
