@@ -83,7 +83,7 @@ def completing(path: Path, *files: Path) -> Iterator[None]:
 
 
 def is_incomplete(path: Path) -> bool:
-    """Whether a run was killed before it could write the manifest `path` of its files."""
+    """Whether a run was killed before it could give `path`, which comes last, its name."""
     return beside(path, PARTIAL_SUFFIX).exists() and not path.exists()
 
 

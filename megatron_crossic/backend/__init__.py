@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import warnings
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
@@ -9,6 +10,19 @@ import torch
 
 from megatron_crossic.config import ParallelConfig, PrecisionConfig
 from megatron_crossic.errors import ConfigError
+
+# Said on every start by megatron-core and PyTorch, about what is not installed here on purpose or
+# about their own future: they would only make a user doubt the run. This package is imported before
+# megatron-core wherever there is a command line.
+_CONFUSING = (
+    "Transformer Engine and Apex are not installed",
+    "Apex is not installed",
+    "full scope is deprecated",
+    "`load_state_dict` is deprecated and will be removed",
+    "Please use DTensor instead",
+)
+for _message in _CONFUSING:
+    warnings.filterwarnings("ignore", message=_message)
 
 
 class Backend(Protocol):

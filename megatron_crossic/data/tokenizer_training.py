@@ -17,6 +17,7 @@ from tokenizers import Tokenizer as RustTokenizer
 from megatron_crossic.data.records import Pair
 from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.files import atomic_output, refuse_existing
+from megatron_crossic.manifest import is_incomplete
 
 TokenizerType = Literal["bpe", "sentencepiece"]
 
@@ -73,7 +74,7 @@ def _texts(pairs: Iterable[Pair]) -> Iterator[str]:
 
 def _train_bpe(texts: Iterator[str], *, vocab_size: int, folder: Path, overwrite: bool) -> None:
     paths = folder / "tokenizer.json", folder / "tokenizer_config.json"
-    refuse_existing(*paths, overwrite=overwrite)
+    refuse_existing(*paths, overwrite=overwrite or is_incomplete(paths[0]))
     tokenizer = RustTokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

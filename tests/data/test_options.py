@@ -27,8 +27,9 @@ def options(**values: object) -> PreprocessOptions:
         ({"assembly": "odd"}, "assembly must be one of split_aware, best_fit, got 'odd'"),
         ({"length_ratio_rule": "odd"}, "length-ratio-rule must be one of truncate, drop, keep"),
         ({"pairs": ()}, "pairs must name at least one file"),
-        ({"max_length_ratio": 0.5}, r"max-length-ratio must be at least 1, got 0\.5"),
-        ({"max_length_ratio": float("nan")}, "max-length-ratio must be at least 1, got nan"),
+        ({"max_length_ratio": 0.5}, r"max-length-ratio must be finite and at least 1, got 0\.5"),
+        ({"max_length_ratio": float("nan")}, "max-length-ratio must be finite .*, got nan"),
+        ({"max_length_ratio": float("inf")}, "max-length-ratio must be finite .*, got inf"),
         ({"validation_fraction": 1.0}, r"validation-fraction must be .* below 1, got 1\.0"),
         ({"max_chunk_tokens": 7}, "max-chunk-tokens must be at least 8, got 7"),
         ({"buffer_chunks": 0}, "buffer-chunks must be positive, got 0"),
@@ -41,8 +42,9 @@ def test_options_that_cannot_work(values: dict[str, object], message: str) -> No
 
 def test_a_window_must_have_room_for_a_chunk(tokenizer: Tokenizer) -> None:
     options(seq_length=9).check_seq_length(tokenizer)
-    with pytest.raises(ConfigError, match="seq_length must be at least 9, got 8"):
-        options(seq_length=8).check_seq_length(tokenizer)
+    for seq_length in (-1, 8, 2**31):
+        with pytest.raises(ConfigError, match=f"must be 9 to 2147483647, got {seq_length}"):
+            options(seq_length=seq_length).check_seq_length(tokenizer)
 
 
 def test_the_split_token(tokenizer: Tokenizer) -> None:

@@ -140,7 +140,7 @@ def test_damaged_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="must be a JSON object"):
         load_tokenizer(tmp_path)
     (tmp_path / "tokenizer.json").write_text('{"model": {"type": "Odd"}}', encoding="utf-8")
-    with pytest.raises(DataError, match="must be readable by the tokenizers package"):
+    with pytest.raises(DataError, match="must be usable by the tokenizers package"):
         load_tokenizer(tmp_path)
 
 
