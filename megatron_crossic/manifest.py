@@ -6,6 +6,7 @@ files it finds with the manifest and refuses what disagrees.
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -84,7 +85,8 @@ def completing(path: Path, *files: Path) -> Iterator[None]:
 
 def is_incomplete(path: Path) -> bool:
     """Whether a run was killed before it could give `path`, which comes last, its name."""
-    return beside(path, PARTIAL_SUFFIX).exists() and not path.exists()
+    # `os.path.exists` is False, not an error, for a name that is too long.
+    return os.path.exists(beside(path, PARTIAL_SUFFIX)) and not os.path.exists(path)
 
 
 def read_manifest(path: Path, *, kind: str) -> Manifest:

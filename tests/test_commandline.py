@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from megatron_crossic.commandline import run
+from megatron_crossic.commandline import ArgumentParser, run
 from megatron_crossic.errors import CheckpointError, ConfigError, DataError
 
 
@@ -37,3 +37,20 @@ def test_success_exits_with_zero_and_bugs_keep_their_traceback() -> None:
         run(lambda: None)
     with pytest.raises(ZeroDivisionError):
         run(raising(ZeroDivisionError()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sise=3"], "unrecognized arguments: --sise=3. See tool --help"),
+        (["--siz=3"], "unrecognized arguments: --siz=3"),
+        (["--size", "x"], "argument --size: invalid int value: 'x'"),
+        (["sub", "--deep"], "argument --deep: expected one argument. See tool sub --help"),
+    ],
+)
+def test_a_wrong_option_is_an_error_like_others(arguments: list[str], message: str) -> None:
+    parser = ArgumentParser(prog="tool")
+    parser.add_argument("--size", type=int)
+    parser.add_subparsers().add_parser("sub").add_argument("--deep")
+    with pytest.raises(ConfigError, match=f"command line must be valid, got: {message}"):
+        parser.parse_args(arguments)

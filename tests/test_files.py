@@ -10,8 +10,10 @@ from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.files import (
     HashingWriter,
     atomic_output,
+    beside,
     fingerprint_file,
     refuse_existing,
+    refuse_inputs,
     write_text_atomically,
 )
 
@@ -79,3 +81,30 @@ def test_hashing_writer_agrees_with_the_file_it_wrote(tmp_path: Path) -> None:
 def test_a_missing_input_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"input file must be readable, got .*nothing\.xml"):
         fingerprint_file(tmp_path / "nothing.xml")
+
+
+@pytest.mark.parametrize("name", ["file/out.bin", "x" * 300])
+def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(DataError, match="output must be writable, got "):
+        write_text_atomically(tmp_path / name, "x")
+
+
+def test_a_name_too_long_is_no_existing_output(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="output must be writable, got .*File name too long"):
+        refuse_existing(tmp_path / ("x" * 300))
+
+
+def test_files_beside_each_other_need_a_name() -> None:
+    assert beside(Path("data/en-es"), ".bin") == Path("data/en-es.bin")
+    for path in (".", "..", "/", "data/.."):
+        with pytest.raises(ConfigError, match="path must end in a file name, got"):
+            beside(Path(path), ".bin")
+
+
+def test_an_output_never_replaces_an_input(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("precious")
+    refuse_inputs([tmp_path / "b"], inputs=[tmp_path / "a"])
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(ConfigError, match="output must not replace an input, got .*b for both"):
+        refuse_inputs([tmp_path / "c", tmp_path / "b"], inputs=[tmp_path / "a"])

@@ -9,6 +9,8 @@ from megatron_crossic.files import fingerprint_file
 from megatron_crossic.manifest import (
     Manifest,
     check_file,
+    completing,
+    is_incomplete,
     manifest_path,
     read_manifest,
     write_manifest,
@@ -69,3 +71,26 @@ def test_files_are_compared_with_the_manifest(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(DataError, match="got no file at"):
         check_file(tmp_path, "bin", expected)
+
+
+def test_files_without_their_manifest_are_marked_until_it_is_written(tmp_path: Path) -> None:
+    path, data = tmp_path / "x.manifest.json", tmp_path / "x"
+    write_manifest(path, Manifest(kind="pairs", options={"old": True}, counts={}))
+    assert not is_incomplete(path)
+    with completing(path, data):
+        assert is_incomplete(path)
+        data.write_text("new")
+        write_manifest(path, Manifest(kind="pairs", options={}, counts={}))
+        assert not is_incomplete(path)
+    assert sorted(tmp_path.iterdir()) == [data, path]
+
+
+def test_an_error_while_completing_removes_the_files(tmp_path: Path) -> None:
+    path, data = tmp_path / "x.manifest.json", tmp_path / "x"
+    with (
+        pytest.raises(OSError, match="disk gone"),
+        completing(path, data, tmp_path / "absent"),
+    ):
+        data.write_text("new")
+        raise OSError("disk gone")
+    assert list(tmp_path.iterdir()) == []

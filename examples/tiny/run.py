@@ -22,8 +22,8 @@ DUMPS = EXAMPLE / "dumps"
 CONFIG = EXAMPLE / "pretrain.yaml"
 
 LANGUAGES = ("es", "ja", "ar")
-NUM_STEPS = 150
-STEP_OF_CHANGE = 75
+NUM_STEPS = 300
+STEP_OF_CHANGE = 150
 """Up to this step two ranks share every layer (tensor); from here on each has half the layers."""
 
 

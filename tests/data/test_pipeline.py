@@ -18,6 +18,7 @@ from megatron_crossic.data.spans import Role
 from megatron_crossic.data.store import WindowStore, open_windows
 from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.files import fingerprint_file
+from megatron_crossic.manifest import manifest_path
 
 PAIRS = [
     make_pair("one", "First. Text.\n\nMore of it.", "Primero. Texto.\n\nAún más."),
@@ -220,6 +221,36 @@ def test_a_failing_overwrite_keeps_the_old_data_set(options: PreprocessOptions) 
     with pytest.raises(DataError, match="line 1 must be one JSON object"):
         preprocess(replace(options, overwrite=True))
     assert len(open_windows(options.output_prefix, deep=True)) > 0
+
+
+def test_a_run_killed_before_its_last_manifest_is_simply_run_again(
+    options: PreprocessOptions,
+) -> None:
+    """Killed after the manifest of validation, while that of training was being written."""
+    write_pairs(options.pairs[0], [make_pair(f"title {i}", "Text.", "Texto.") for i in range(40)])
+    options = replace(options, validation_fraction=0.3)
+    preprocess(options)
+    manifest = manifest_path(options.output_prefix)
+    expected = {path.name: path.read_bytes() for path in leftovers(options)}
+    with pytest.raises(ConfigError, match="output path must not exist"):
+        preprocess(options)
+    manifest.replace(f"{manifest}.partial")
+    preprocess(options)
+    assert {path.name: path.read_bytes() for path in leftovers(options)} == expected
+
+
+def test_a_pair_file_is_never_replaced(options: PreprocessOptions) -> None:
+    pairs = write_pairs(options.output_prefix.parent.parent / "en-es.pairs.jsonl", PAIRS)
+    chosen = replace(options, pairs=(pairs,), output_prefix=pairs.with_name("en-es"))
+    with pytest.raises(ConfigError, match=r"must not replace an input, got .*en-es\.pairs\.jsonl"):
+        preprocess(replace(chosen, overwrite=True))
+
+
+def test_a_prefix_must_have_a_name(options: PreprocessOptions, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="output must be writable, got .*File name too long"):
+        preprocess(replace(options, output_prefix=tmp_path / ("x" * 300)))
+    with pytest.raises(ConfigError, match=r"path must end in a file name, got \."):
+        preprocess(replace(options, output_prefix=Path(".")))
 
 
 def test_progress_ends_where_the_input_ends(options: PreprocessOptions) -> None:

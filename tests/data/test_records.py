@@ -45,6 +45,11 @@ def test_paragraphs_are_what_blank_lines_separate() -> None:
     assert document.paragraphs() == ["one\nstill one", "two", "three"]
 
 
+def test_blank_lines_may_hold_blanks_and_carriage_returns() -> None:
+    document = Document(language="en", title="", text="one\r\nstill\r\n\r\ntwo\n \t\n\nthree\r\n")
+    assert document.paragraphs() == ["one\r\nstill", "two", "three"]
+
+
 def test_all_iso_639_1_codes_are_known() -> None:
     assert len(LANGUAGES) == 183
     assert {"ar", "en", "es", "ja", "ko", "pt", "th"} <= LANGUAGES
@@ -71,6 +76,11 @@ def test_origin_and_score_are_optional() -> None:
         ({"target": {**GOOD["target"], "lang": "spa"}}, "target.lang must be a two-letter ISO"),
         ({"origin": "dream"}, "origin must be one of langlink, retrieval, given, got 'dream'"),
         ({"score": "high"}, "score must be a number, got 'high'"),
+        ({"score": True}, "score must be a number, got True"),
+        (
+            {"source": {**GOOD["source"], "id": 7}},
+            "p, line 3: source: id must be a string, got int",
+        ),
         ({"provenance": "the web"}, "provenance must be an object, got 'the web'"),
     ],
 )

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from small_pairs import make_pair, side_factory
@@ -86,6 +87,18 @@ def test_one_paragraph_is_always_left(make_side: Callable[..., Side]) -> None:
     (found,) = limit_length_ratio([pair], account, ratio=4.0, rule="truncate")
     assert found.target.num_tokens == 50
     assert account.tokens_dropped == {"length_ratio_truncated": 3}
+
+
+def test_a_title_is_not_all_that_is_left(make_side: Callable[..., Side]) -> None:
+    pair = encoded(make_side, [1, 1], [2, 50, 3])
+    pair = replace(pair, target=replace(pair.target, has_title=True))
+    (found,) = limit_length_ratio([pair], Account(), ratio=4.0, rule="truncate")
+    assert found.target.paragraph_ends.tolist() == [2, 52]
+
+
+def test_hold_out_of_documents_without_a_title_goes_by_their_text() -> None:
+    answers = {is_held_out(make_pair("", f"text {i}", "y"), fraction=0.5) for i in range(20)}
+    assert answers == {True, False}
 
 
 def test_hold_out_looks_at_the_source_only() -> None:

@@ -59,3 +59,16 @@ def test_leading_paragraphs(tokenizer: Tokenizer) -> None:
     cut = pair.source.leading(2)
     assert bytes(cut.tokens.tolist()) == b"one\n\nAb\n\n"
     assert (cut.paragraphs, cut.num_tokens) == (("one\n\n", "Ab\n\n"), 9)
+
+
+def test_sentences_of_a_paragraph_are_looked_for_once(tokenizer: Tokenizer) -> None:
+    """A paragraph of a thousand windows asks a thousand times: 1 MB took minutes."""
+    (pair,) = encode_pairs([make_pair("é", "Hi é. Ho.", "x")], tokenizer)
+    outline = pair.source.outline()
+    assert outline.sentence_ends(1) is outline.sentence_ends(1)
+
+
+def test_a_side_knows_whether_it_has_a_title(tokenizer: Tokenizer) -> None:
+    pairs = [make_pair("one", "Ab", "x"), make_pair(" ", "Ab", "x")]
+    assert [p.source.has_title for p in encode_pairs(pairs, tokenizer)] == [True, False]
+    assert not any(p.source.has_title for p in encode_pairs(pairs, tokenizer, with_title=False))

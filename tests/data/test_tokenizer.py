@@ -144,6 +144,26 @@ def test_damaged_files(tmp_path: Path) -> None:
         load_tokenizer(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"model": None},
+        {"model": [1], "normalizer": {"type": "Sequence", "normalizers": None}},
+        {"model": {"type": "WordLevel", "vocab": {"b": 0}, "unk_token": "?"}, "added_tokens": []},
+    ],
+)
+def test_files_the_package_cannot_use(tmp_path: Path, spec: dict[str, object]) -> None:
+    (tmp_path / "tokenizer.json").write_text(json.dumps(spec), encoding="utf-8")
+    with pytest.raises(DataError, match="must be usable by the tokenizers package"):
+        load_tokenizer(tmp_path)
+
+
+def test_an_empty_vocabulary(tmp_path: Path) -> None:
+    _save(tmp_path, Tokenizer(models.BPE(vocab={}, merges=[])))
+    with pytest.raises(ConfigError, match="tokenizer must have an end-of-document token"):
+        load_tokenizer(tmp_path)
+
+
 def _byte_tokenizer() -> Tokenizer:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))

@@ -85,3 +85,11 @@ def test_what_cannot_be_trained(tmp_path: Path, kind: TokenizerType) -> None:
 def test_an_unknown_type(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="type must be one of bpe, sentencepiece, got 'odd'"):
         train_tokenizer(PAIRS, tokenizer_type="odd", vocab_size=400, output=tmp_path)  # type: ignore[arg-type]
+
+
+def test_a_run_killed_between_the_two_files_is_simply_run_again(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json.partial").write_text("{}")
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    train_tokenizer(PAIRS, tokenizer_type="bpe", vocab_size=VOCAB_SIZE, output=tmp_path)
+    assert load_tokenizer(tmp_path).vocab_size == VOCAB_SIZE
+    assert len(list(tmp_path.iterdir())) == 2

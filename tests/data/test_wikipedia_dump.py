@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wikipedia_samples import dump_xml, page_xml, write_packed
 
+from megatron_crossic.data.wikipedia import blocks
 from megatron_crossic.data.wikipedia.dump import Page, read_pages
 from megatron_crossic.errors import DataError
 
@@ -158,3 +159,15 @@ def test_a_page_without_id_or_title_is_named(tmp_path: Path) -> None:
     path = write_packed(tmp_path / "b.xml", "<mediawiki>\n<page><id>1</id></page></mediawiki>")
     with pytest.raises(DataError, match=r"page must have a title, got none in .*b\.xml, line 2"):
         pages_of(path)
+
+
+def test_a_redirect_across_two_blocks_is_found_in_both_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old exports say so in the text only, and a block may end inside `#REDIRECT`."""
+    texts = ["#REDIRECT [[Bee]]", "\n" * 2000 + "#REDIRECT [[Bee]]"]
+    pages = [page_xml(i, f"Page {i}", text) for i, text in enumerate(texts)]
+    path = write_packed(tmp_path / "dump.xml", dump_xml(pages))
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 7)
+    for with_text in (False, True):
+        assert [page.redirect for page in pages_of(path, with_text=with_text)] == ["Bee", None]

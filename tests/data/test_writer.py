@@ -10,7 +10,7 @@ from megatron_crossic.data.spans import SPAN_DTYPE, Role
 from megatron_crossic.data.store import open_windows
 from megatron_crossic.data.windows import Window, WindowLayout
 from megatron_crossic.data.writer import WindowWriter
-from megatron_crossic.errors import DataError
+from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.files import PARTIAL_SUFFIX
 from megatron_crossic.manifest import Manifest
 
@@ -60,3 +60,16 @@ def test_an_error_leaves_no_file(tmp_path: Path, error: BaseException) -> None:
     ):
         raise error
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_run_left_is_replaced(tmp_path: Path) -> None:
+    write(tmp_path / "x", num_windows=3, commit=False)
+    assert (tmp_path / "x.bin").exists()
+    with WindowWriter(tmp_path / "x", layout=LAYOUT):
+        pass
+
+
+def test_files_of_others_are_not(tmp_path: Path) -> None:
+    (tmp_path / "x.idx").write_text("made by another tool")
+    with pytest.raises(ConfigError, match=r"output path must not exist, got .*x\.idx"):
+        WindowWriter(tmp_path / "x", layout=LAYOUT)

@@ -72,3 +72,31 @@ def test_bad_input_ends_with_one_line_and_its_own_exit_code(
     assert last.startswith("error: dump must be well-formed XML, got no element found in ")
     assert "Traceback" not in result.stderr
     assert not list(tmp_path.glob("pairs*"))
+
+
+def test_a_run_killed_before_its_manifest_is_simply_run_again(
+    command: list[str], tmp_path: Path
+) -> None:
+    assert run(command).returncode == 0
+    manifest = tmp_path / "pairs.jsonl.manifest.json"
+    manifest.rename(f"{manifest}.partial")
+    assert run(command).returncode == 0
+    assert manifest.exists()
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("en.xml", "error: output must not replace an input, got "),
+        (".", "error: path must end in a file name, got .. "),
+    ],
+)
+def test_outputs_that_are_refused_even_with_overwrite(
+    command: list[str], tmp_path: Path, output: str, message: str
+) -> None:
+    target = str(tmp_path / output) if output != "." else output
+    result = run([*command[:-1], target, "--overwrite"])
+    assert result.returncode == 2
+    assert result.stderr.startswith(message)
+    assert "<mediawiki" in (tmp_path / "en.xml").read_text()

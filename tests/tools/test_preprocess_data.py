@@ -46,6 +46,9 @@ def test_errors_are_one_line_with_an_exit_code(arguments: list[str], tmp_path: P
     assert done.returncode == 2
     assert done.stderr.startswith("error: split-token must be a token of the tokenizer")
     assert done.stderr.count("\n") == 1
+    done = call(*arguments, "--sequence-length", "9")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "got: unrecognized arguments: --sequence-length 9" in done.stderr
     with (tmp_path / "pairs.jsonl").open("a", encoding="utf-8") as file:
         file.write("{\n")
     done = call(*arguments)
