@@ -1,6 +1,7 @@
 """The device a process runs on. One code path for both; what differs is named in `Backend`."""
 
 import importlib
+import logging
 import os
 import warnings
 from contextlib import AbstractContextManager
@@ -20,9 +21,12 @@ _CONFUSING = (
     "full scope is deprecated",
     "`load_state_dict` is deprecated and will be removed",
     "Please use DTensor instead",
+    r"`torch\.distributed\.\w+` is deprecated",
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed",
 )
 for _message in _CONFUSING:
     warnings.filterwarnings("ignore", message=_message)
+logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # "No CUDA runtime is found"
 
 
 class Backend(Protocol):

@@ -22,9 +22,9 @@ from megatron_crossic.data.sides import EncodedPair, encode_pairs
 from megatron_crossic.data.tokenizer import Tokenizer, load_tokenizer
 from megatron_crossic.data.windows import WindowLayout, best_fit, build_window, split_aware
 from megatron_crossic.data.writer import WindowWriter, data_set_files
-from megatron_crossic.errors import DataError
+from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.files import beside, fingerprint_file, refuse_inputs, unreadable
-from megatron_crossic.manifest import is_incomplete, manifest_path
+from megatron_crossic.manifest import is_incomplete, manifest_path, read_manifest
 
 VALIDATION_SUFFIX = "-validation"
 
@@ -65,6 +65,8 @@ def preprocess(
             stack.enter_context(WindowWriter(job.prefix, layout=layout, overwrite=overwrite))
             for job in jobs
         ]
+        if not options.validation_fraction:
+            _refuse_stale_validation(options.output_prefix)
         watch = _Watch(on_progress=on_progress, total_lines=total_lines)
         reports = [
             job.write_windows(writer, watch) for job, writer in zip(jobs, writers, strict=True)
@@ -82,6 +84,16 @@ def preprocess(
                 )
             )
     return PreprocessReport(training=reports[0], validation=dict(enumerate(reports)).get(1))
+
+
+def _refuse_stale_validation(prefix: Path) -> None:
+    """An older run's held-out pairs would now be in the training set beside them."""
+    path = manifest_path(beside(prefix, VALIDATION_SUFFIX))
+    if path.exists() and read_manifest(path, kind="windows").details["held_out"]:
+        raise ConfigError(
+            f"--validation-fraction must stay above 0 beside held-out windows of an earlier run, "
+            f"got 0 with {path}. Give a fraction, remove that data set or choose another prefix."
+        )
 
 
 @dataclass(kw_only=True, slots=True)

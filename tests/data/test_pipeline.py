@@ -166,6 +166,15 @@ def test_the_validation_share_is_a_data_set_of_its_own(options: PreprocessOption
     assert [store.manifest.details["held_out"] for store in stores] == [False, True]
 
 
+def test_old_held_out_windows_do_not_stay_beside_a_new_training_set(
+    options: PreprocessOptions,
+) -> None:
+    preprocess(replace(options, validation_fraction=0.3))
+    with pytest.raises(ConfigError, match=r"--validation-fraction must stay above 0 .* got 0 with"):
+        preprocess(replace(options, overwrite=True))
+    preprocess(replace(options, overwrite=True, validation_fraction=0.5))
+
+
 def test_an_empty_validation_share_is_refused(options: PreprocessOptions) -> None:
     with pytest.raises(DataError, match=r"validation data set must hold text.*Raise --validation"):
         preprocess(replace(options, validation_fraction=1e-9))
