@@ -1,6 +1,9 @@
 # `make demo` shows the whole stack, `make test` proves it. Both install what they need into .venv.
 
-PYTHON ?= python3
+# The first Python here that is 3.11 or 3.12; tools/install.sh says what to do where there is none.
+PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null \
+	&& { echo "$$python"; exit; }; done; echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 

@@ -1,6 +1,7 @@
 """What every command line shares: errors as one line, exit codes, a quiet end on Ctrl-C."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -25,7 +26,9 @@ def run(main: Callable[[], None]) -> NoReturn:
     try:
         main()
     except CrossicError as error:
-        sys.stderr.write(f"error: {error}\n")
+        # What all ranks of a launch refuse before they meet is said once.
+        if os.environ.get("RANK", "0") == "0" or not isinstance(error, ConfigError):
+            sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

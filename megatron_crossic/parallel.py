@@ -65,12 +65,18 @@ def parallel_groups(config: ParallelConfig, backend: Backend, *, seed: int) -> I
 
 
 def _join(backend: Backend, world_size: int) -> None:
+    # NCCL is told its GPU, or the first barrier would guess one; gloo takes no device.
+    device = backend.device() if backend.COMMUNICATION == "nccl" else None
     if "RANK" in os.environ:
-        dist.init_process_group(backend.COMMUNICATION, timeout=TIMEOUT)
+        dist.init_process_group(backend.COMMUNICATION, timeout=TIMEOUT, device_id=device)
     else:
-        alone = HashStore()
         dist.init_process_group(
-            backend.COMMUNICATION, store=alone, rank=0, world_size=world_size, timeout=TIMEOUT
+            backend.COMMUNICATION,
+            store=HashStore(),
+            rank=0,
+            world_size=world_size,
+            timeout=TIMEOUT,
+            device_id=device,
         )
 
 

@@ -32,6 +32,22 @@ def test_exit_codes(
     assert capsys.readouterr().err == text
 
 
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(ConfigError("a must be b"), ""), (DataError("a must be b"), "error: a must be b\n")],
+)
+def test_other_ranks_do_not_repeat_what_rank_0_refuses(
+    error: Exception,
+    text: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(SystemExit):
+        run(raising(error))
+    assert capsys.readouterr().err == text
+
+
 def test_success_exits_with_zero_and_bugs_keep_their_traceback() -> None:
     with pytest.raises(SystemExit, match="0"):
         run(lambda: None)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from megatron_crossic.commandline import run
+from megatron_crossic.commandline import ArgumentParser, run
 from megatron_crossic.convert.from_hf import import_checkpoint
 from megatron_crossic.convert.parity import ParityReport, compare, write_report
 from megatron_crossic.convert.to_hf import export_checkpoint
@@ -29,7 +29,7 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     """The two subcommands and their options."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(required=True)
     importing = commands.add_parser("from-hf", help="Hugging Face folder -> checkpoint")
     importing.add_argument("--hf", type=Path, required=True, help="folder with safetensors")

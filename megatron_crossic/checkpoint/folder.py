@@ -1,5 +1,6 @@
 """The layout of a checkpoint folder, what is known about it, and how it appears atomically."""
 
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from megatron_crossic.model.architecture import ModelArchitecture
 LATEST = "latest"
 INFO_FILE = "checkpoint.json"
 HF_FOLDER = "hf"
+_STEP_NAME = re.compile(r"step_[0-9]{7,19}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,25 +118,38 @@ def complete_steps(root: Path) -> list[Path]:
     return sorted(path for path in found if not path.name.endswith(PARTIAL_SUFFIX))
 
 
+def candidates(root: Path) -> list[Path]:
+    """What `latest` names, which need not exist, then all that is complete, newest first."""
+    steps = complete_steps(root)[::-1]
+    try:
+        name = (root / LATEST).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return steps
+    if not _STEP_NAME.fullmatch(name):  # never a path out of the root
+        return steps
+    return [root / name, *(folder for folder in steps if folder.name != name)]
+
+
 def find_checkpoint(path: Path) -> Path:
     """The step folder that `path` means: itself, or the newest complete one under a root."""
     if (path / INFO_FILE).is_file():
         return path
-    latest = path / LATEST
-    if latest.is_file():
-        named = path / latest.read_text(encoding="utf-8").strip()
-        if named.parent == path and (named / INFO_FILE).is_file():
-            return named
-    if steps := complete_steps(path):
-        return steps[-1]
+    for folder in candidates(path):
+        if (folder / INFO_FILE).is_file():
+            return folder
     raise CheckpointError(
         f"checkpoint must be a folder with a complete checkpoint, got {path}. "
         "Give a step folder, or the folder that holds `latest`."
     )
 
 
-def remove_old(root: Path, *, keep_last: int) -> None:
-    """Delete all but the `keep_last` newest complete checkpoints."""
-    for folder in complete_steps(root)[:-keep_last]:
+def remove_old(newest: Path, *, keep_last: int) -> None:
+    """Delete all but the last `keep_last` complete checkpoints up to `newest`.
+
+    Later ones were passed over as damaged when the run resumed. They do not count: with keep_last 1
+    a damaged step 20 would otherwise stay and the new step 15 go.
+    """
+    steps = [folder for folder in complete_steps(newest.parent) if folder.name <= newest.name]
+    for folder in steps[:-keep_last]:
         (folder / INFO_FILE).unlink()  # from here on it does not count as complete
         shutil.rmtree(folder)

@@ -55,8 +55,10 @@ def restore_moments(optimizer: MegatronOptimizer, loaded: dict[Any, Any], *, ste
         return
     nested = isinstance(inner, Float16OptimizerWithFloat16Params)
     moments = loaded["optimizer"]["state"] if nested else loaded["state"]
+    # PyTorch's wants the number of updates with each tensor; Transformer Engine's refuses it there.
+    counted = {"step": _count(step)} if isinstance(inner.optimizer, torch.optim.AdamW) else {}
     torch_state = {
-        "state": {name: {**pair, "step": _count(step)} for name, pair in moments.items()},
+        "state": {name: {**pair, **counted} for name, pair in moments.items()},
         "param_groups": inner.optimizer.state_dict()["param_groups"],
     }
     inner.load_state_dict({**loaded, "optimizer": torch_state} if nested else torch_state)

@@ -5,6 +5,8 @@ describes them, gives the folder its name and moves `latest`. A run killed anywh
 leaves the previous checkpoint untouched.
 """
 
+import os
+import pickle
 import random
 import shutil
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -37,6 +40,7 @@ from megatron_crossic.checkpoint.folder import (
     write_info,
 )
 from megatron_crossic.checkpoint.moments import restore_moments, sharded_moments
+from megatron_crossic.checkpoint.sound import check_content
 from megatron_crossic.checkpoint.writer import RankWriter
 from megatron_crossic.errors import CheckpointError, DataError
 
@@ -46,6 +50,8 @@ _FAILURES = (
     OSError,
     RuntimeError,
     KeyError,
+    ValueError,
+    pickle.UnpicklingError,
     DataError,
     CheckpointException,
     CheckpointingException,
@@ -88,18 +94,50 @@ def save_checkpoint(
                 shutil.copytree(hf_source / HF_FOLDER, folder / HF_FOLDER)
             (folder / CONFIG_FILE).write_text(config_yaml, encoding="utf-8")
             write_info(folder, info)
-            complete(root, info.step)
-            remove_old(root, keep_last=keep_last)
+            remove_old(complete(root, info.step), keep_last=keep_last)
         dist.barrier()
     return root / folder.stem
 
 
 def load_weights(folder: Path, model: GPTModel) -> None:
-    """Fill the model from any checkpoint of its architecture; nothing else of it is read."""
-    with _failing_to("load", folder):
-        loaded = dist_checkpointing.load(_sharded_weights(model), str(folder))
+    """Fill the model from any checkpoint of its architecture; nothing else of it is read.
+
+    Extra states are not: a checkpoint trained on the CPU lacks some that Transformer Engine asks
+    for, the FP8 recipe used here keeps nothing in them, and Transformer Engine unpickles them.
+    """
+    request = _sharded_weights(model)
+    tensors = {k: part for k, part in request.items() if not isinstance(part, ShardedObject)}
+    loaded = dict.fromkeys(request) | _load(tensors, folder, kinds=(WEIGHTS_PREFIX,))
     weights = {name: loaded[name] for name in loaded if name.startswith(WEIGHTS_PREFIX)}
     model.load_state_dict({k.removeprefix(WEIGHTS_PREFIX): v for k, v in weights.items()})
+
+
+def _load(request: ShardedStateDict, folder: Path, *, kinds: tuple[str, ...]) -> dict[str, Any]:
+    """Read what `request` describes, after every rank has checked a share of the bytes.
+
+    All ranks learn of damage, so that none waits for another. PyTorch would read the objects among
+    the tensors with an unrestricted pickle; the environment variable forbids that.
+    """
+    problems: list[str | None] = [None] * dist.get_world_size()
+    dist.all_gather_object(problems, _damage(folder, kinds))
+    if damaged := next(filter(None, problems), None):
+        raise CheckpointError(damaged)
+    with (
+        _failing_to("load", folder),
+        patch.dict(os.environ, TORCH_FORCE_WEIGHTS_ONLY_LOAD="1"),
+    ):
+        loaded: dict[str, Any] = dist_checkpointing.load(request, str(folder))
+    return loaded
+
+
+def _damage(folder: Path, kinds: tuple[str, ...]) -> str | None:
+    """What is wrong with this rank's share of the bytes."""
+    rank, world_size = dist.get_rank(), dist.get_world_size()
+    try:
+        check_content(folder, kinds=kinds, rank=rank, world_size=world_size)
+    except CheckpointError as error:
+        return str(error)
+    return None
 
 
 def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool) -> None:
@@ -109,8 +147,7 @@ def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool)
     request = {"optimizer": sharded_moments(state.optimizer, weights, loading=True)}
     if with_rng:
         request["rng"] = _sharded_rng()
-    with _failing_to("load", folder):
-        loaded = dist_checkpointing.load(request, str(folder))
+    loaded = _load(request, folder, kinds=tuple(request))
     restore_moments(state.optimizer, loaded["optimizer"], step=step)
     if with_rng:
         _restore_rng(loaded["rng"])

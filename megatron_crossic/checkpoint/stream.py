@@ -38,10 +38,10 @@ from torch.distributed.checkpoint.metadata import (
 from torch.distributed.checkpoint.planner import LoadPlan, ReadItem
 from torch.distributed.checkpoint.planner_helpers import create_read_items_for_chunk_list
 
-from megatron_crossic.checkpoint.untrusted import check_pickle
+from megatron_crossic.checkpoint.sound import check_record
+from megatron_crossic.checkpoint.untrusted import METADATA, read_index
 from megatron_crossic.errors import CheckpointError
 
-METADATA = ".metadata"
 FORMAT = {
     "sharded_backend": "torch_dist",
     "sharded_backend_version": 1,
@@ -162,10 +162,9 @@ class TensorReader:
     """Reads single tensors of a distributed checkpoint, however many ranks wrote it."""
 
     def __init__(self, folder: Path) -> None:
-        check_pickle(folder / METADATA)
         self._folder = folder
         self._storage = FileSystemReader(folder)
-        self._index = self._storage.read_metadata()
+        self._index = read_index(folder)
         self._storage.set_up_storage_reader(self._index, is_coordinator=True)
 
     def dtype(self, key: str) -> torch.dtype:
@@ -213,6 +212,8 @@ class TensorReader:
         return entry
 
     def _fill(self, target: Tensor, items: list[ReadItem]) -> None:
+        for item in items:
+            check_record(self._folder, self._index.storage_data[item.storage_index])
         try:
             self._storage.read_data(LoadPlan(items), _IntoTensor(target))
         except (OSError, EOFError, RuntimeError, KeyError, pickle.UnpicklingError) as error:

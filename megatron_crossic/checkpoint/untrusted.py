@@ -9,8 +9,12 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+from torch.distributed.checkpoint.filesystem import _StorageInfo
+from torch.distributed.checkpoint.metadata import Metadata
+
 from megatron_crossic.errors import CheckpointError
 
+METADATA = ".metadata"
 _CHECKPOINT = "torch.distributed.checkpoint"
 
 _ALLOWED = {
@@ -51,11 +55,30 @@ class _KnownClasses(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module}.{name}")
 
 
-def check_pickle(path: Path) -> None:
-    """Raise `CheckpointError` unless the pickle at `path` names only what such an index needs."""
+def read_index(folder: Path) -> Metadata:
+    """Read `.metadata`: which piece of which tensor lies at which bytes of which file."""
+    path = folder / METADATA
+    index = check_pickle(path)
+    places = index.storage_data if isinstance(index, Metadata) else None
+    if not isinstance(places, dict) or not all(map(_is_beside, places.values())):
+        raise CheckpointError(
+            f"checkpoint metadata must be an index of tensors in files beside it, got {path}. "
+            "It is damaged or not to be trusted: choose another checkpoint."
+        )
+    return index
+
+
+def _is_beside(place: object) -> bool:
+    """Whether a place is one of a file in the checkpoint's own folder, not `../../elsewhere`."""
+    name = getattr(place, "relative_path", None)
+    return isinstance(place, _StorageInfo) and isinstance(name, str) and Path(name).name == name
+
+
+def check_pickle(path: Path) -> Any:
+    """Load the pickle at `path`; `CheckpointError` where it names more than an index needs."""
     try:
         with path.open("rb") as file:
-            _KnownClasses(file).load()
+            return _KnownClasses(file).load()
     except FileNotFoundError as error:
         raise CheckpointError(
             f"checkpoint must contain {path.name}, got {path.parent} without it. "

@@ -1,6 +1,8 @@
 """Proof of a conversion: the same bits both ways, and the same logits from both implementations.
 
-The logits need both models in fp32 in memory, one after the other: 4 bytes per parameter.
+The logits need both models in fp32 in memory, one after the other: 4 bytes per parameter. They are
+computed on the CPU wherever this runs: GPU kernels round fp32 products to TF32 (Transformer Engine
+always does), which is 1e-3 and would hide what is compared.
 """
 
 import dataclasses
@@ -14,7 +16,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
-from megatron_crossic.backend import Backend, select_backend
+from megatron_crossic.backend import select_backend
 from megatron_crossic.checkpoint.folder import find_checkpoint
 from megatron_crossic.checkpoint.state import load_weights
 from megatron_crossic.checkpoint.stream import TensorReader
@@ -99,9 +101,8 @@ def compare(*, hf: Path, checkpoint: Path) -> ParityReport:
     architecture = checked_architecture(step)
     files = open_folder(hf)
     tokens = random_tokens(architecture)
-    backend = select_backend("auto")
-    hf_logits, hf_loss = run_transformers(hf, tokens, backend)
-    logits, loss = run_megatron(step, architecture, files, tokens, backend)
+    hf_logits, hf_loss = run_transformers(hf, tokens)
+    logits, loss = run_megatron(step, architecture, files, tokens)
     difference = (hf_logits - logits).abs().max().item()
     return ParityReport(
         num_tensors=sum(len(weight.hf_shapes()) for weight in weights(architecture)),
@@ -156,26 +157,20 @@ def same_bits(left: Tensor, right: Tensor) -> bool:
 
 
 @torch.no_grad()
-def run_transformers(hf: Path, tokens: Tensor, backend: Backend) -> tuple[Tensor, float]:
+def run_transformers(hf: Path, tokens: Tensor) -> tuple[Tensor, float]:
     """Logits [batch, seq, vocab] and mean loss of transformers in fp32."""
     transformers_logging.disable_progress_bar()
     model = AutoModelForCausalLM.from_pretrained(hf, dtype=torch.float32, local_files_only=True)
-    model = model.eval().to(backend.device())
-    tokens = tokens.to(backend.device())
-    output = model(tokens, labels=tokens, use_cache=False)
-    return output.logits.cpu(), output.loss.item()
+    output = model.eval()(tokens, labels=tokens, use_cache=False)
+    return output.logits, output.loss.item()
 
 
 @torch.no_grad()
 def run_megatron(
-    step: Path,
-    architecture: ModelArchitecture,
-    files: dict[str, TensorFile],
-    tokens: Tensor,
-    backend: Backend,
+    step: Path, architecture: ModelArchitecture, files: dict[str, TensorFile], tokens: Tensor
 ) -> tuple[Tensor, float]:
     """Logits [batch, seq, vocab] and mean loss of our model in fp32, in this process alone."""
-    parallel = ParallelConfig()
+    parallel, backend = ParallelConfig(), select_backend("cpu")
     with parallel_groups(parallel, backend, seed=SEED):
         model = build_model(
             architecture,
@@ -187,12 +182,11 @@ def run_megatron(
         )
         load_weights(step, model)
         _round(model, stored_dtypes(architecture, files))
-        tokens = tokens.to(backend.device())
-        positions = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
+        positions = torch.arange(tokens.shape[1]).expand_as(tokens)
         logits = model(tokens, positions, None)[..., : architecture.vocab_size]
         # The last position has no next token; rolling gives it the first one, which is cut off.
         losses = model(tokens, positions, None, labels=tokens.roll(-1, dims=1))[:, :-1]
-        return logits.float().cpu(), losses.mean().item()
+        return logits.float(), losses.mean().item()
 
 
 def _round(model: CrossicGPTModel, dtypes: dict[str, torch.dtype]) -> None:

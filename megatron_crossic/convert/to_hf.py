@@ -22,7 +22,7 @@ from megatron_crossic.convert.from_hf import (
     read_config,
 )
 from megatron_crossic.convert.safetensors_folder import OutputTensor, write_folder
-from megatron_crossic.errors import CheckpointError
+from megatron_crossic.errors import CheckpointError, ConfigError
 from megatron_crossic.files import PARTIAL_SUFFIX, refuse_existing, sync_folder, unwritable
 from megatron_crossic.model.architecture import ModelArchitecture, architecture_from_hf
 from megatron_crossic.model.weights import Weight, weights
@@ -50,7 +50,7 @@ def export_checkpoint(
     reader = TensorReader(step)
     dtypes = export_dtypes(step, architecture)
     tensors = _output_tensors(reader, architecture, dtypes)
-    refuse_existing(output, overwrite=overwrite)
+    check_output(output, step, overwrite=overwrite)
     with new_folder(output) as folder:
         files = write_folder(folder, tensors, progress=progress)
         copy_carried(step / HF_FOLDER, folder)
@@ -61,6 +61,20 @@ def export_checkpoint(
         num_files=len(files),
         cast=_casts(reader, architecture, dtypes),
     )
+
+
+def check_output(output: Path, step: Path, *, overwrite: bool) -> None:
+    """Refuse what exists; `overwrite` replaces a model, never a checkpoint or another folder."""
+    refuse_existing(output, overwrite=overwrite)
+    if not output.is_dir() or not any(output.iterdir()):
+        return
+    holds_step = step.resolve().is_relative_to(output.resolve())
+    if holds_step or not (output / CONFIG_FILE).is_file():
+        raise ConfigError(
+            f"--overwrite must replace a Hugging Face model, got {output} "
+            f"{'with the checkpoint in it' if holds_step else f'without {CONFIG_FILE}'}. "
+            "Choose another output."
+        )
 
 
 def checked_architecture(step: Path) -> ModelArchitecture:

@@ -88,6 +88,7 @@ def architecture_from_hf(config: Mapping[str, Any]) -> ModelArchitecture:
         for key in _REQUIRED
         if key not in config
     ]
+    problems += _size_problems(config)
     raise_problems(problems)
     return ModelArchitecture(
         family=family,
@@ -119,6 +120,18 @@ _REQUIRED = (
     "max_position_embeddings",
     "rms_norm_eps",
 )
+
+_SIZES = (*_REQUIRED[:-1], "num_key_value_heads", "head_dim")
+
+
+def _size_problems(config: Mapping[str, Any]) -> list[str]:
+    return [
+        f"config.json {key} must be a whole number above 0, got {value!r}. "
+        "Restore the model's original config.json."
+        for key in _SIZES
+        if (value := config.get(key)) is not None and not (isinstance(value, int) and value > 0)
+    ]
+
 
 # Switches with one supported value: key -> (value, families whose configurations have it).
 _ONLY_VALUE: dict[str, tuple[object, tuple[Family, ...]]] = {

@@ -71,6 +71,7 @@ class RunData:
     """All languages of both, sorted; a language's index here is its number in the run."""
     seq_length: int
     vocab_size: int
+    tokenizer_fingerprint: str
 
 
 def open_data(config: DataConfig) -> RunData:
@@ -92,6 +93,7 @@ def open_data(config: DataConfig) -> RunData:
         languages=languages,
         seq_length=stores[0].seq_length,
         vocab_size=stores[0].vocab_size,
+        tokenizer_fingerprint=stores[0].tokenizer_fingerprint,
     )
 
 

@@ -21,7 +21,6 @@ from megatron_crossic.files import write_text_atomically
 from megatron_crossic.model.build import build_model
 from megatron_crossic.parallel import Rank, parallel_groups
 from megatron_crossic.train.batches import Batch, windows_to_batch
-from megatron_crossic.train.loss import LossReport
 from megatron_crossic.train.metrics import MetricsLog, SilentLog, StepMetrics, open_metrics
 from megatron_crossic.train.optimizer import build_optimizer, set_rate, wrap_for_training
 from megatron_crossic.train.options import to_yaml
@@ -81,9 +80,10 @@ class Run:
             self.shape,
             num_microbatches=self.plan.num_microbatches,
         )
-        _require_finite(report, step)
+        _require_finite("loss", report.loss, step)
         set_rate(self.state.optimizer, config.optimizer, rate=rate)
         _, grad_norm, _ = self.state.optimizer.step()
+        _require_finite("gradient norm", grad_norm, step)
         self.backend.synchronize()
         self.num_tokens += report.num_tokens
         seconds = time.perf_counter() - started
@@ -130,7 +130,7 @@ class Run:
             architecture=plan.architecture,
             details={
                 "resume": resume_details(plan),
-                "layout": layout_details(plan.config),
+                "layout": layout_details(plan),
                 "num_windows": step * plan.config.global_batch_size,
             },
         )
@@ -214,10 +214,10 @@ def _opening(plan: RunPlan) -> Iterator[str]:
         yield f"resuming after step {plan.info.step} from {plan.source}"
 
 
-def _require_finite(report: LossReport, step: int) -> None:
-    """Stop before a broken gradient reaches the weights."""
-    if not math.isfinite(report.loss):
+def _require_finite(name: str, value: float, step: int) -> None:
+    """Stop before a broken update reaches a checkpoint."""
+    if not math.isfinite(value):
         raise CrossicError(
-            f"loss must be finite, got {report.loss} at step {step}. Lower schedule.peak, or look "
+            f"{name} must be finite, got {value} at step {step}. Lower schedule.peak, or look "
             "for windows without text in data.train; the last checkpoint is intact."
         )

@@ -9,17 +9,19 @@ every step is there once.
 """
 
 import math
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
+from unittest.mock import patch
 
 import orjson
 from torch.utils.tensorboard import SummaryWriter
 
-from megatron_crossic.files import write_text_atomically
+from megatron_crossic.files import unwritable, write_text_atomically
 from megatron_crossic.jsonl import to_json_line
 from megatron_crossic.train.loss import LossReport
 
@@ -146,16 +148,19 @@ def open_metrics(
     log_interval: int,
     progress: TextIO,
 ) -> Iterator[MetricsLog]:
-    """Open the log of a run that goes on after `resumed_step`, 0 for a new one."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    for name in (METRICS_FILE, VALIDATION_FILE):
-        forget_after(run_dir / name, resumed_step)
-    board = SummaryWriter(str(run_dir / TENSORBOARD_FOLDER), purge_step=resumed_step + 1)
-    with (
-        (run_dir / METRICS_FILE).open("ab") as steps,
-        (run_dir / VALIDATION_FILE).open("ab") as validations,
-    ):
-        try:
+    """Open the log of a run that goes on after `resumed_step`, 0 for a new one.
+
+    `DataError` where it cannot be written.
+    """
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        for name in (METRICS_FILE, VALIDATION_FILE):
+            forget_after(run_dir / name, resumed_step)
+        with (
+            (run_dir / METRICS_FILE).open("ab") as steps,
+            (run_dir / VALIDATION_FILE).open("ab") as validations,
+            _open_board(run_dir, resumed_step) as board,
+        ):
             yield MetricsLog(
                 steps=steps,
                 validations=validations,
@@ -164,8 +169,22 @@ def open_metrics(
                 num_steps=num_steps,
                 log_interval=log_interval,
             )
-        finally:
-            board.close()
+    except OSError as error:
+        raise unwritable(run_dir, error) from error
+
+
+@contextmanager
+def _open_board(run_dir: Path, resumed_step: int) -> Iterator[SummaryWriter]:
+    """TensorBoard writes in a thread of its own and raises in ours later what went wrong there."""
+    with patch.object(threading, "excepthook", _print_unless_raised_later):
+        board = SummaryWriter(str(run_dir / TENSORBOARD_FOLDER), purge_step=resumed_step + 1)
+        with closing(board):
+            yield board
+
+
+def _print_unless_raised_later(failure: threading.ExceptHookArgs) -> None:
+    if not isinstance(failure.exc_value, OSError):
+        threading.__excepthook__(failure)
 
 
 def forget_after(path: Path, step: int) -> None:
@@ -177,6 +196,8 @@ def forget_after(path: Path, step: int) -> None:
         return
     kept = []
     for line in path.read_bytes().splitlines(keepends=True) if step else ():
+        if not line.endswith(b"\n"):
+            break
         try:
             if orjson.loads(line)["step"] <= step:
                 kept.append(line)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from megatron_crossic.backend import Backend
-from megatron_crossic.checkpoint.folder import CheckpointInfo, read_info
+from megatron_crossic.checkpoint.folder import HF_FOLDER, CheckpointInfo, read_info
 from megatron_crossic.checkpoint.sound import SoundCheckpoint, find_sound
 from megatron_crossic.config import RunConfig, raise_problems
-from megatron_crossic.errors import CheckpointError, ConfigError
+from megatron_crossic.data.tokenizer import load_tokenizer
+from megatron_crossic.errors import CheckpointError, ConfigError, CrossicError
 from megatron_crossic.model.architecture import ModelArchitecture
 from megatron_crossic.model.layout import layout_problems
 from megatron_crossic.parallel import check_world_size
@@ -31,9 +32,11 @@ class RunPlan:
     info: CheckpointInfo
     """What that checkpoint is."""
     warnings: tuple[str, ...]
-    """What the user should know about the choice of that checkpoint."""
+    """What the user should know about that checkpoint."""
     resumes: bool
     """Whether `source` is this run's own, so that optimizer and position come from it too."""
+    device: str
+    """Name of the backend."""
     world_size: int
     data_size: int
     num_microbatches: int
@@ -61,7 +64,7 @@ class RunPlan:
     @property
     def same_layout(self) -> bool:
         """Whether the checkpoint was written with the same model-parallel layout."""
-        return dict(self.info.details.get("layout", {})) == layout_details(self.config)
+        return dict(self.info.details.get("layout", {})) == layout_details(self)
 
 
 def make_plan(config: RunConfig, backend: Backend, *, world_size: int) -> RunPlan:
@@ -71,18 +74,21 @@ def make_plan(config: RunConfig, backend: Backend, *, world_size: int) -> RunPla
     source, resumes = find_source(config)
     info = read_info(source.folder)
     data = open_data(config.data)
+    other_tokenizer, warnings = compare_tokenizers(data, config, source.folder / HF_FOLDER)
     raise_problems(
         layout_problems(info.architecture, config.parallel)
         + backend.problems(config.parallel, config.precision)
         + data_problems(data, info.architecture, config)
+        + other_tokenizer
     )
     plan = RunPlan(
         config=config,
         data=data,
         source=source.folder,
-        warnings=source.passed_over,
+        warnings=(*source.passed_over, *warnings),
         info=info,
         resumes=resumes,
+        device=backend.NAME,
         world_size=world_size,
         data_size=data_size,
         num_microbatches=num_microbatches,
@@ -140,6 +146,33 @@ def data_problems(data: RunData, architecture: ModelArchitecture, config: RunCon
     return found
 
 
+def compare_tokenizers(
+    data: RunData, config: RunConfig, hf: Path
+) -> tuple[list[str], tuple[str, ...]]:
+    """Problems and warnings: the data sets must be made with the tokenizer the model came with.
+
+    A folder may have it in two forms, `tokenizer.json` and a SentencePiece model; one has to match.
+    """
+    sources = sorted(hf.glob("*.model"))
+    if (hf / "tokenizer.json").is_file():
+        sources.insert(0, hf)
+    found = {}
+    warnings = []
+    for source in sources:
+        try:
+            found[source] = load_tokenizer(source).fingerprint
+        except CrossicError as error:
+            warnings.append(f"could not compare the tokenizer of the data sets with {hf}: {error}")
+    if not found or data.tokenizer_fingerprint in found.values():
+        return [], () if found else tuple(warnings)
+    name, fingerprint = next(iter(found.items()))
+    return [
+        f"data.train must be made with the tokenizer of the model, got tokenizer "
+        f"{data.tokenizer_fingerprint[:12]} in {config.data.train[0]} and {fingerprint[:12]} in "
+        f"{name}. Make the data sets again: preprocess_data.py --tokenizer {name}."
+    ], ()
+
+
 def resume_details(plan: RunPlan) -> dict[str, Any]:
     """What a resumed run must agree with, by the name a user knows it under."""
     config = plan.config
@@ -152,9 +185,10 @@ def resume_details(plan: RunPlan) -> dict[str, Any]:
     }
 
 
-def layout_details(config: RunConfig) -> dict[str, int]:
-    """The layout that random states belong to."""
-    return {"tensor": config.parallel.tensor, "pipeline": config.parallel.pipeline}
+def layout_details(plan: RunPlan) -> dict[str, int | str]:
+    """The layout and the device that random states belong to."""
+    parallel = plan.config.parallel
+    return {"tensor": parallel.tensor, "pipeline": parallel.pipeline, "device": plan.device}
 
 
 def _check_resumable(plan: RunPlan) -> None:

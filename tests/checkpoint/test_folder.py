@@ -6,6 +6,7 @@ import pytest
 
 from megatron_crossic.checkpoint.folder import (
     CheckpointInfo,
+    candidates,
     complete_steps,
     find_checkpoint,
     new_checkpoint,
@@ -73,25 +74,35 @@ def test_a_killed_save_leaves_the_previous_checkpoint(tmp_path: Path) -> None:
     assert not partial_folder(tmp_path, 2).exists()
 
 
-@pytest.mark.parametrize("latest", [None, "step_0000009\n", "../elsewhere\n", ""])
+@pytest.mark.parametrize(
+    "latest", [None, b"step_0000009\n", b"../elsewhere/step_0000001\n", b"", b"\xff\xfe", b"\0"]
+)
 def test_a_wrong_latest_falls_back_to_the_newest_complete(
-    tmp_path: Path, latest: str | None
+    tmp_path: Path, latest: bytes | None
 ) -> None:
     save(tmp_path, 1)
     save(tmp_path, 3)
     (tmp_path / "latest").unlink()
     if latest is not None:
-        (tmp_path / "latest").write_text(latest)
+        (tmp_path / "latest").write_bytes(latest)
     assert find_checkpoint(tmp_path).name == "step_0000003"
 
 
 def test_old_checkpoints_go_and_the_newest_stay(tmp_path: Path) -> None:
     for step in (1, 2, 10):
         save(tmp_path, step)
-    remove_old(tmp_path, keep_last=2)
+    newest = tmp_path / "step_0000010"
+    remove_old(newest, keep_last=2)
     assert [path.name for path in complete_steps(tmp_path)] == ["step_0000002", "step_0000010"]
-    remove_old(tmp_path, keep_last=5)
+    remove_old(newest, keep_last=5)
     assert len(complete_steps(tmp_path)) == 2
+
+
+def test_a_later_one_that_was_passed_over_does_not_push_the_newest_out(tmp_path: Path) -> None:
+    for step in (1, 2, 20):  # 20 is damaged; the run went on from 1 and has just saved 2
+        save(tmp_path, step)
+    remove_old(tmp_path / "step_0000002", keep_last=1)
+    assert [path.name for path in complete_steps(tmp_path)] == ["step_0000002", "step_0000020"]
 
 
 def test_a_folder_without_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -100,3 +111,10 @@ def test_a_folder_without_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.json").write_text("{")
     with pytest.raises(CheckpointError, match=r"must have a readable checkpoint\.json, got"):
         read_info(tmp_path)
+
+
+def test_latest_never_leads_out_of_the_root(tmp_path: Path) -> None:
+    save(tmp_path / "elsewhere", 1)
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "latest").write_text("../elsewhere/step_0000001\n")
+    assert candidates(tmp_path / "root") == []

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from megatron_crossic.checkpoint.folder import find_checkpoint
-from megatron_crossic.checkpoint.sound import check_sound, find_sound
+from megatron_crossic.checkpoint.sound import check_content, check_sound, find_sound
+from megatron_crossic.checkpoint.untrusted import read_index
 from megatron_crossic.errors import CheckpointError
 
 
@@ -77,3 +78,24 @@ def test_damaged_checkpoints_only_are_an_error(root: Path) -> None:
         (root / step / ".metadata").unlink()
     with pytest.raises(CheckpointError, match="must include a complete one, got none in"):
         find_sound(root)
+
+
+def flip(path: Path, position: int) -> None:
+    """Damage one byte."""
+    content = bytearray(path.read_bytes())
+    content[position] ^= 0xFF
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("where", [0.0, 0.5])
+def test_a_flipped_byte_is_found_by_the_rank_that_reads_it(root: Path, where: float) -> None:
+    folder = root / "step_0000002"
+    places = list(read_index(folder).storage_data.values())
+    check_content(folder, kinds=("",), rank=0, world_size=1)
+    position = places[4].offset + int(where * (places[4].length - 1))
+    flip(folder / places[4].relative_path, position)
+    check_sound(folder)  # every byte is there
+    check_content(folder, kinds=("",), rank=0, world_size=3)
+    check_content(folder, kinds=("optimizer",), rank=0, world_size=1)  # it has none
+    with pytest.raises(CheckpointError, match=r"must hold the bytes .* got others in .*distcp"):
+        check_content(folder, kinds=("",), rank=1, world_size=3)

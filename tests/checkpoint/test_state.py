@@ -1,10 +1,12 @@
 """Saving and loading in one process; other layouts are in tests/train/test_resume.py."""
 
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +26,7 @@ from megatron_crossic.checkpoint.state import (
 from megatron_crossic.config import OptimizerConfig, ParallelConfig, PrecisionConfig
 from megatron_crossic.errors import CheckpointError
 from megatron_crossic.model.architecture import ModelArchitecture
+from megatron_crossic.model.attention import SdpaAttention
 from megatron_crossic.model.build import build_model
 from megatron_crossic.parallel import parallel_groups, seed_everything
 from megatron_crossic.train.optimizer import build_optimizer, set_rate, wrap_for_training
@@ -164,3 +167,86 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         update(state, times=1)
         with pytest.raises(CheckpointError, match=r"possible to save, got .*file/step_0000002"):
             save(tmp_path / "file", state)
+
+
+def test_a_flipped_byte_is_refused(tmp_path: Path) -> None:
+    with alone():
+        state = new_state()
+        update(state, times=1)
+        folder = save(tmp_path, state)
+        (file,) = folder.glob("*.distcp")
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+        with pytest.raises(CheckpointError, match="must hold the bytes that were written"):
+            load_state(folder, state, step=2, with_rng=True)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_extra_states_may_be_absent_and_are_never_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saved: bool
+) -> None:
+    """Transformer Engine's attention has one; a checkpoint trained on the CPU does not."""
+    given: list[object] = []
+    with alone():
+        if saved:
+            monkeypatch.setattr(SdpaAttention, "get_extra_state", lambda _: torch.ones(3))
+        state = new_state()
+        update(state, times=1)
+        folder = save(tmp_path, state)
+        monkeypatch.setattr(SdpaAttention, "get_extra_state", lambda _: torch.ones(3))
+        monkeypatch.setattr(SdpaAttention, "set_extra_state", lambda _, state: given.append(state))
+        other = new_state(seed=2)
+        load_weights(folder, other.model.module)
+        expected, found = weights(state), weights(other)
+    assert given == [None, None]  # one for each layer
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
+@dataclass
+class Evil:
+    path: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (self.path,)
+
+
+def test_an_object_that_runs_code_is_refused_and_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with alone():
+        state = new_state()
+        update(state, times=1)
+        evil = Evil(str(tmp_path / "made"))
+        with monkeypatch.context() as patched:
+            patched.setattr("megatron_crossic.checkpoint.state._rng_state", lambda: evil)
+            folder = save(tmp_path, state)
+        with pytest.raises(CheckpointError, match="possible to load, got UnpicklingError"):
+            load_state(folder, state, step=2, with_rng=True)
+    assert not (tmp_path / "made").exists()
+
+
+class GroupCountingAdam(torch.optim.Optimizer):
+    """As Transformer Engine's FusedAdam: counts in the group, refuses other state of a tensor."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        kinds = {tuple(sorted(state)) for state in state_dict["state"].values()}
+        assert kinds == {("exp_avg", "exp_avg_sq")}, f"it does not know {kinds}"
+        super().load_state_dict(state_dict)
+
+
+@pytest.mark.parametrize("compute", ["fp32", "bf16"])
+def test_optimizers_that_count_in_the_group_resume(tmp_path: Path, compute: str) -> None:
+    with alone():
+        state = new_state(compute=compute)
+        update(state, times=2)
+        folder = save(tmp_path, state)
+        other = new_state(seed=2, compute=compute)
+        (inner,) = other.optimizer.chained_optimizers
+        inner.optimizer = GroupCountingAdam(inner.optimizer.param_groups, {})
+        load_state(folder, other, step=2, with_rng=True)
+    groups = inner.optimizer.param_groups
+    assert [group["step"] for group in groups] == [2] * len(groups)
+    assert all(
+        state.keys() == {"exp_avg", "exp_avg_sq"} for state in inner.optimizer.state.values()
+    )

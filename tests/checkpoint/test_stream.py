@@ -113,7 +113,7 @@ def test_missing_or_truncated_file_is_refused(tmp_path: Path, keep_bytes: int | 
         file.unlink()
     else:
         file.write_bytes(file.read_bytes()[:keep_bytes])
-    with pytest.raises(CheckpointError, match="checkpoint files must be complete"):
+    with pytest.raises(CheckpointError, match="must hold the bytes that were written"):
         TensorReader(tmp_path).read("w", shape=(4, 2), layer=2)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.distributed.checkpoint as dcp
 
-from megatron_crossic.checkpoint.untrusted import check_pickle
+from megatron_crossic.checkpoint.untrusted import check_pickle, read_index
 from megatron_crossic.errors import CheckpointError
 
 
@@ -39,3 +39,20 @@ def test_a_damaged_or_missing_index_is_named(tmp_path: Path) -> None:
     (tmp_path / ".metadata").write_bytes(b"\x80\x04garbage")
     with pytest.raises(CheckpointError, match="must be an index of tensors and nothing else"):
         check_pickle(tmp_path / ".metadata")
+
+
+@pytest.mark.parametrize("name", ["../__0_0.distcp", "/etc/passwd", "a/b"])
+def test_an_index_that_names_files_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    dcp.save({"a": torch.ones(2)}, checkpoint_id=tmp_path)
+    index = read_index(tmp_path)
+    for place in index.storage_data.values():
+        place.relative_path = name
+    (tmp_path / ".metadata").write_bytes(pickle.dumps(index))
+    with pytest.raises(CheckpointError, match="must be an index of tensors in files beside it"):
+        read_index(tmp_path)
+
+
+def test_a_pickle_that_is_no_index_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".metadata").write_bytes(pickle.dumps({"a": 1}))
+    with pytest.raises(CheckpointError, match="must be an index of tensors in files beside it"):
+        read_index(tmp_path)

@@ -108,7 +108,7 @@ def test_logits_agree_with_transformers(results: Path, kind: str, layout: str) -
     logits = torch.load(results / kind / f"{layout}.pt")
     architecture = read_info(find_checkpoint(results / kind / "checkpoint")).architecture
     tokens = random_tokens(architecture)
-    expected, _ = run_transformers(results / kind / "hf", tokens, select_backend("cpu"))
+    expected, _ = run_transformers(results / kind / "hf", tokens)
     assert expected.shape == logits.shape
     assert expected.std() > 0.5
     assert (expected - logits).abs().max() <= 1e-4

@@ -9,7 +9,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_hf import CONFIGS, make_hf
 
-from megatron_crossic.backend import select_backend
 from megatron_crossic.convert.from_hf import import_checkpoint
 from megatron_crossic.convert.parity import (
     TOLERANCE,
@@ -70,11 +69,11 @@ def wrong(architecture: ModelArchitecture, mistake: str) -> ModelArchitecture:
 def test_models_used_here_show_a_wrong_architecture(models: dict[str, Model], mistake: str) -> None:
     """Guards the test above: it would prove nothing with weights that hide these mistakes."""
     hf, step = models["llama_gqa_scaled"]
-    architecture, backend = checked_architecture(step), select_backend("cpu")
+    architecture = checked_architecture(step)
     tokens = random_tokens(architecture)
-    expected, _ = run_transformers(hf, tokens, backend)
+    expected, _ = run_transformers(hf, tokens)
     mistaken = wrong(architecture, mistake)
-    logits, _ = run_megatron(step, mistaken, open_folder(hf), tokens, backend)
+    logits, _ = run_megatron(step, mistaken, open_folder(hf), tokens)
     assert (expected - logits).abs().max() > 10 * TOLERANCE * expected.abs().max()
 
 

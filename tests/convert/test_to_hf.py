@@ -123,7 +123,7 @@ def test_damaged_checkpoint_leaves_no_output(tmp_path: Path) -> None:
     step = import_checkpoint(hf=hf, output=tmp_path / "checkpoint").checkpoint
     file = step / "__0_0.distcp"
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    with pytest.raises(CheckpointError, match="checkpoint files must be complete"):
+    with pytest.raises(CheckpointError, match="must hold the bytes that were written"):
         export_checkpoint(checkpoint=step, output=tmp_path / "back")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "hf"]
 
@@ -140,3 +140,18 @@ def test_config_of_another_model_is_refused(tmp_path: Path) -> None:
 def test_missing_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="folder with a complete checkpoint"):
         export_checkpoint(checkpoint=tmp_path, output=tmp_path / "back")
+
+
+def test_overwrite_replaces_a_model_and_nothing_else(tmp_path: Path) -> None:
+    hf = make_hf(tmp_path / "hf", "llama_tied")
+    root = tmp_path / "checkpoint"
+    import_checkpoint(hf=hf, output=root)
+    with pytest.raises(ConfigError, match="--overwrite must replace .* with the checkpoint in it"):
+        export_checkpoint(checkpoint=root, output=root, overwrite=True)
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "mine.txt").write_text("mine")
+    with pytest.raises(ConfigError, match=r"--overwrite must replace .* without config\.json"):
+        export_checkpoint(checkpoint=root, output=notes, overwrite=True)
+    assert (notes / "mine.txt").read_text() == "mine"
+    assert (root / "latest").is_file()

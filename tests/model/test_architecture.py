@@ -92,6 +92,8 @@ def test_a_configuration_written_by_transformers() -> None:
         ({"model_type": "mamba"}, "model_type must be one of llama, qwen2, got 'mamba'"),
         ({"hidden_act": "gelu"}, "hidden_act must be 'silu' for llama, got 'gelu'"),
         ({"attention_bias": True}, "attention_bias must be False for llama, got True"),
+        ({"hidden_size": "4096"}, "hidden_size must be a whole number above 0, got '4096'"),
+        ({"num_key_value_heads": 0}, "num_key_value_heads must be a whole number above 0, got 0"),
         ({"mlp_bias": True}, "mlp_bias must be False for llama, got True"),
         ({"torch_dtype": "float8"}, "dtype must be float32, bfloat16 or float16, got 'float8'"),
         (

@@ -18,6 +18,7 @@ from megatron_crossic.config import (
     RunConfig,
 )
 from megatron_crossic.convert.from_hf import import_checkpoint
+from megatron_crossic.errors import CrossicError
 from megatron_crossic.train.batches import windows_to_batch
 from megatron_crossic.train.dataset import open_data
 from megatron_crossic.train.order import WindowOrder
@@ -113,3 +114,31 @@ def test_without_validation_data_nothing_is_validated(inputs: Path, tmp_path: Pa
     run_training(tiny_config(inputs, run_dir=tmp_path, data=data, checkpoint=checkpoint))
     assert (tmp_path / "validation.jsonl").read_bytes() == b""
     assert len(losses(tmp_path)) == 6
+
+
+def test_a_broken_update_reaches_no_checkpoint(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss was finite, the gradient was not."""
+    step = "megatron.core.optimizer.ChainedOptimizer.step"
+    monkeypatch.setattr(step, lambda _: (True, float("inf"), None))
+    with pytest.raises(CrossicError, match="gradient norm must be finite, got inf at step 1"):
+        run_training(tiny_config(inputs, run_dir=tmp_path))
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("micro_batch_size", [1, 4, 8])
+def test_microbatches_do_not_change_a_step(
+    inputs: Path, tmp_path: Path, micro_batch_size: int
+) -> None:
+    """Windows have 10 to 14 tokens, so a mean of means would differ."""
+    config = tiny_config(inputs, run_dir=tmp_path / "two")
+    run_training(config)
+    run_dir = tmp_path / "other"
+    run_training(replace(config, run_dir=run_dir, micro_batch_size=micro_batch_size))
+    for name in ("loss", "grad_norm"):
+        expected = every_step(config.run_dir, name)
+        assert every_step(run_dir, name) == pytest.approx(expected, rel=2e-6)
+    assert by_language(run_dir / "validation.jsonl") == pytest.approx(
+        by_language(config.run_dir / "validation.jsonl"), rel=2e-6
+    )

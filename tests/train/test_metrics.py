@@ -1,10 +1,13 @@
 """What a run writes about itself, and what a resumed one forgets first."""
 
 import io
+import resource
 from pathlib import Path
 
 import orjson
+import pytest
 
+from megatron_crossic.errors import DataError
 from megatron_crossic.train.loss import LossReport
 from megatron_crossic.train.metrics import StepMetrics, forget_after, open_metrics, progress_line
 
@@ -72,6 +75,13 @@ def test_a_resumed_run_leaves_no_step_out_and_none_twice(tmp_path: Path) -> None
     assert [record["step"] for record in read(tmp_path / "validation.jsonl")] == [6]
 
 
+def test_a_line_without_its_end_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step":1}\n{"step":2}')  # the next record would go on in line 2
+    forget_after(path, 2)
+    assert path.read_bytes() == b'{"step":1}\n'
+
+
 def test_a_new_run_forgets_everything(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'{"step":0}\n{"step":1}\n')
@@ -95,3 +105,14 @@ def test_progress_is_said_at_intervals_and_at_the_end(tmp_path: Path) -> None:
     assert steps == ["4/10", "8/10", "10/10"]
     assert "ETA 0:00:12" in said  # six steps of two seconds are left after the fourth
     assert "validation after step 10: loss 2.0000 (en 2.000) over 7 tokens" in said
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    """No file may grow beyond 300 bytes: the system refuses the write as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+    try:
+        with pytest.raises(DataError, match="output must be writable, got .*: File too large"):
+            write(tmp_path, range(1, 4))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_pairs import write_byte_tokenizer
 from tiny_runs import TINY, tiny_config, write_initial, write_windows
 
 from megatron_crossic.backend import select_backend
@@ -17,6 +18,7 @@ from megatron_crossic.config import (
     PrecisionConfig,
     RunConfig,
 )
+from megatron_crossic.data.tokenizer import load_tokenizer
 from megatron_crossic.errors import CheckpointError, ConfigError, CrossicError
 from megatron_crossic.train.describe import describe
 from megatron_crossic.train.plan import RunPlan, layout_details, make_plan, resume_details
@@ -82,6 +84,37 @@ def test_data_of_another_model_is_refused(
         plan(tiny_config(inputs, run_dir=tmp_path / "run", data=DataConfig(train=(prefix,))))
 
 
+def with_tokenizer(inputs: Path, root: Path) -> Path:
+    """The initial checkpoint as an import leaves it, with a tokenizer; returns its `hf/`."""
+    shutil.copytree(inputs / "initial", root)
+    return write_byte_tokenizer(root / "step_0000000" / "hf")
+
+
+def test_data_of_another_tokenizer_is_refused(inputs: Path, tmp_path: Path) -> None:
+    hf = with_tokenizer(inputs, tmp_path / "initial")
+    fingerprint = load_tokenizer(hf).fingerprint
+    same = write_windows(tmp_path / "same", num_windows=2, fingerprint=fingerprint)
+    config = tiny_config(
+        inputs,
+        run_dir=tmp_path / "run",
+        data=DataConfig(train=(same,)),
+        checkpoint=CheckpointConfig(initial=tmp_path / "initial"),
+    )
+    assert plan(config).warnings == ()
+    message = f"tokenizer of the model, got tokenizer abc in .*train and {fingerprint[:12]} in .*hf"
+    other = write_windows(tmp_path / "train", num_windows=2, fingerprint="abc")
+    with pytest.raises(ConfigError, match=message):
+        plan(replace(config, data=DataConfig(train=(other,))))
+
+
+def test_a_tokenizer_that_cannot_be_compared_is_told(inputs: Path, tmp_path: Path) -> None:
+    hf = with_tokenizer(inputs, tmp_path / "initial")
+    (hf / "tokenizer.json").write_text("[]", encoding="utf-8")
+    checkpoint = CheckpointConfig(initial=tmp_path / "initial")
+    (warning,) = plan(tiny_config(inputs, run_dir=tmp_path, checkpoint=checkpoint)).warnings
+    assert warning.startswith("could not compare the tokenizer of the data sets with")
+
+
 def test_sequence_parallelism_must_divide_the_window(inputs: Path, tmp_path: Path) -> None:
     prefix = write_windows(tmp_path / "odd", num_windows=2, seq_length=17)
     config = tiny_config(
@@ -101,7 +134,7 @@ def resumable(inputs: Path, tmp_path: Path) -> RunConfig:
     first = plan(config)
     folder = first.checkpoints / "step_0000003"
     shutil.copytree(first.source, folder)
-    details = {"resume": resume_details(first), "layout": layout_details(config)}
+    details = {"resume": resume_details(first), "layout": layout_details(first)}
     info = CheckpointInfo(step=3, num_tokens=30, architecture=TINY, details=details)
     write_info(folder, info)
     (first.checkpoints / "latest").write_text("step_0000003\n", encoding="utf-8")
@@ -116,6 +149,7 @@ def test_a_run_with_checkpoints_resumes(resumable: RunConfig) -> None:
     assert plan(without_initial).resumes
     other = replace(resumable, parallel=ParallelConfig(tensor=2))
     assert not plan(other, world_size=2).same_layout
+    assert not replace(made, device="cuda").same_layout  # its random state has another form
 
 
 @pytest.mark.parametrize(
