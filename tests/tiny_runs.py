@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 import torch
 from megatron.core import dist_checkpointing
+from tiny_architecture import TINY
 
 from megatron_crossic.backend import select_backend
 from megatron_crossic.checkpoint.folder import (
@@ -47,26 +48,8 @@ from megatron_crossic.train.loop import train
 from megatron_crossic.train.plan import make_plan
 
 SEQ_LENGTH = 16
-VOCAB_SIZE = 100
+VOCAB_SIZE = TINY.vocab_size
 BOS, SPLIT, PAD = 0, 1, 2
-
-TINY = ModelArchitecture(
-    family="qwen2",
-    num_layers=2,
-    hidden_size=32,
-    ffn_hidden_size=48,
-    num_attention_heads=4,
-    num_query_groups=2,
-    head_dim=8,
-    vocab_size=VOCAB_SIZE,
-    max_position_embeddings=64,
-    rotary_base=10000.0,
-    rope_scaling=None,
-    norm_epsilon=1e-6,
-    tie_embeddings=True,
-    qkv_bias=True,
-    dtype="float32",
-)
 
 
 def write_windows(

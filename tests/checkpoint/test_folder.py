@@ -1,8 +1,10 @@
 """A checkpoint folder is complete or not there, and `latest` never lies."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny_architecture import TINY
 
 from megatron_crossic.checkpoint.folder import (
     CheckpointInfo,
@@ -17,25 +19,9 @@ from megatron_crossic.checkpoint.folder import (
     write_info,
 )
 from megatron_crossic.errors import CheckpointError
-from megatron_crossic.model.architecture import ModelArchitecture, RopeScaling
+from megatron_crossic.model.architecture import RopeScaling
 
-ARCHITECTURE = ModelArchitecture(
-    family="llama",
-    num_layers=2,
-    hidden_size=32,
-    ffn_hidden_size=48,
-    num_attention_heads=4,
-    num_query_groups=2,
-    head_dim=8,
-    vocab_size=100,
-    max_position_embeddings=64,
-    rotary_base=10000.0,
-    rope_scaling=RopeScaling(factor=8.0),
-    norm_epsilon=1e-6,
-    tie_embeddings=False,
-    qkv_bias=False,
-    dtype="float32",
-)
+ARCHITECTURE = replace(TINY, family="llama", qkv_bias=False, rope_scaling=RopeScaling(factor=8.0))
 
 
 def info(step: int) -> CheckpointInfo:

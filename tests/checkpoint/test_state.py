@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from megatron.core import dist_checkpointing
-from tiny_runs import SEQ_LENGTH, TINY
+from tiny_architecture import TINY
+from tiny_runs import SEQ_LENGTH
 
 from megatron_crossic.backend import select_backend
 from megatron_crossic.checkpoint.folder import CheckpointInfo, read_info

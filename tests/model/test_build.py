@@ -5,32 +5,14 @@ import math
 import pytest
 import torch
 from megatron.core.transformer import TransformerConfig
+from tiny_architecture import TINY
 
 from megatron_crossic.backend import select_backend
 from megatron_crossic.config import ParallelConfig, PrecisionConfig
 from megatron_crossic.errors import ConfigError
-from megatron_crossic.model.architecture import ModelArchitecture
 from megatron_crossic.model.attention import SdpaAttention, SequenceParallelRMSNorm
 from megatron_crossic.model.build import build_model
 from megatron_crossic.parallel import parallel_groups
-
-TINY = ModelArchitecture(
-    family="qwen2",
-    num_layers=2,
-    hidden_size=32,
-    ffn_hidden_size=48,
-    num_attention_heads=4,
-    num_query_groups=2,
-    head_dim=8,
-    vocab_size=100,
-    max_position_embeddings=64,
-    rotary_base=10000.0,
-    rope_scaling=None,
-    norm_epsilon=1e-6,
-    tie_embeddings=True,
-    qkv_bias=True,
-    dtype="float32",
-)
 
 
 def test_padded_vocabulary_takes_no_probability() -> None:

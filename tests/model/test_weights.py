@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_architecture import TINY
 
 from megatron_crossic.errors import CheckpointError
 from megatron_crossic.model.architecture import Family, ModelArchitecture
@@ -19,23 +20,7 @@ from megatron_crossic.model.weights import (
     weights,
 )
 
-TINY = ModelArchitecture(
-    family="qwen2",
-    num_layers=2,
-    hidden_size=6,
-    ffn_hidden_size=5,
-    num_attention_heads=4,
-    num_query_groups=2,
-    head_dim=2,
-    vocab_size=7,
-    max_position_embeddings=64,
-    rotary_base=10000.0,
-    rope_scaling=None,
-    norm_epsilon=1e-6,
-    tie_embeddings=True,
-    qkv_bias=True,
-    dtype="float32",
-)
+NARROW = replace(TINY, hidden_size=6, ffn_hidden_size=5, head_dim=2, vocab_size=7)
 
 
 def shapes(architecture: ModelArchitecture) -> dict[str, tuple[int, ...]]:
@@ -53,7 +38,7 @@ def test_qkv_is_interleaved_by_group() -> None:
 
 
 def test_gate_comes_before_up_and_padding_is_zero() -> None:
-    weight = named(TINY, "model.layers.1.mlp.up_proj.weight")
+    weight = named(NARROW, "model.layers.1.mlp.up_proj.weight")
     gate, up = torch.full((5, 6), 1), torch.full((5, 6), 2)
     assert weight.to_megatron([gate, up])[:, 0].tolist() == [1] * 5 + [2] * 5
     assert pad_rows(torch.ones(2, 1, dtype=torch.int64), 4).flatten().tolist() == [1, 1, 0, 0]
@@ -64,7 +49,7 @@ def architectures(draw: st.DrawFn) -> ModelArchitecture:
     groups = draw(st.integers(1, 4))
     family: Family = draw(st.sampled_from(sorted(TABLES)))
     return replace(
-        TINY,
+        NARROW,
         family=family,
         qkv_bias=family == "qwen2",
         num_layers=draw(st.integers(1, 2)),
@@ -112,46 +97,46 @@ def test_tensor_parallel_ranks_get_whole_groups(groups: int, per_group: int, hea
 
 
 def test_keys_are_those_of_a_megatron_checkpoint_in_layer_order() -> None:
-    keys = [(weight.key, weight.layer) for weight in weights(TINY)]
+    keys = [(weight.key, weight.layer) for weight in weights(NARROW)]
     assert keys[0] == ("model.embedding.word_embeddings.weight", None)
     assert keys[-1] == ("model.decoder.final_layernorm.weight", None)
     assert [layer for _, layer in keys[1:-1]] == [0] * 7 + [1] * 7
-    untied = replace(TINY, tie_embeddings=False)
+    untied = replace(NARROW, tie_embeddings=False)
     assert list(weights(untied))[-1].key == "model.output_layer.weight"
 
 
 def test_only_qwen2_has_biases_and_only_on_qkv() -> None:
-    biases = [name for name in shapes(TINY) if name.endswith("bias")]
+    biases = [name for name in shapes(NARROW) if name.endswith("bias")]
     assert {name.split(".")[-2] for name in biases} == {"q_proj", "k_proj", "v_proj"}
-    assert not [name for name in shapes(replace(TINY, family="llama")) if name.endswith("bias")]
+    assert not [name for name in shapes(replace(NARROW, family="llama")) if name.endswith("bias")]
 
 
 def test_complete_tensors_are_accepted_and_recomputed_ones_left_out() -> None:
     frequencies = "model.layers.0.self_attn.rotary_emb.inv_freq"
-    assert check_hf_shapes(shapes(TINY), TINY) == []
-    assert check_hf_shapes(shapes(TINY) | {frequencies: (1,)}, TINY) == [frequencies]
+    assert check_hf_shapes(shapes(NARROW), NARROW) == []
+    assert check_hf_shapes(shapes(NARROW) | {frequencies: (1,)}, NARROW) == [frequencies]
 
 
 def test_missing_tensor_is_named() -> None:
-    found = shapes(TINY)
+    found = shapes(NARROW)
     del found["model.layers.1.self_attn.k_proj.bias"]
     with pytest.raises(
         CheckpointError, match=r"layers\.1\.self_attn\.k_proj\.bias must be in the checkpoint"
     ):
-        check_hf_shapes(found, TINY)
+        check_hf_shapes(found, NARROW)
 
 
 def test_unexpected_tensor_is_named() -> None:
     with pytest.raises(CheckpointError, match=r"lm_head\.weight must belong .* tied embeddings"):
-        check_hf_shapes(shapes(TINY) | {"lm_head.weight": (7, 6)}, TINY)
+        check_hf_shapes(shapes(NARROW) | {"lm_head.weight": (7, 6)}, NARROW)
 
 
 def test_wrong_shape_names_tensor_expected_and_found() -> None:
-    found = shapes(TINY) | {"model.norm.weight": (5,)}
+    found = shapes(NARROW) | {"model.norm.weight": (5,)}
     with pytest.raises(CheckpointError, match=r"model\.norm\.weight .* \[6\] .* got \[5\]"):
-        check_hf_shapes(found, TINY)
+        check_hf_shapes(found, NARROW)
 
 
 def test_many_problems_are_cut_short() -> None:
     with pytest.raises(CheckpointError, match="and 18 more tensors"):
-        check_hf_shapes({}, TINY)
+        check_hf_shapes({}, NARROW)

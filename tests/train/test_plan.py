@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from small_pairs import write_byte_tokenizer
-from tiny_runs import TINY, tiny_config, write_initial, write_windows
+from tiny_architecture import TINY
+from tiny_runs import tiny_config, write_initial, write_windows
 
 from megatron_crossic.backend import select_backend
 from megatron_crossic.checkpoint.folder import CheckpointInfo, read_info, write_info

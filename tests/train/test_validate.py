@@ -4,7 +4,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_runs import SEQ_LENGTH, TINY, write_windows
+from tiny_architecture import TINY
+from tiny_runs import SEQ_LENGTH, write_windows
 
 from megatron_crossic.backend import select_backend
 from megatron_crossic.config import DataConfig, ParallelConfig, PrecisionConfig
