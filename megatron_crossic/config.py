@@ -79,6 +79,7 @@ class ScheduleConfig:
     kind: Literal["cosine", "wsd", "constant"] = "cosine"
     """wsd is warm-up, stable, linear decay."""
     peak: float = 1e-4
+    """Highest learning rate, reached after the warm-up."""
     minimum: float = 1e-5
     """Learning rate at the last step (cosine and wsd)."""
     warmup_steps: int = 0
@@ -119,9 +120,13 @@ class OptimizerConfig:
     """AdamW with decoupled weight decay; biases and norms do not decay."""
 
     beta1: float = 0.9
+    """Decay of the first moment, the running mean of gradients."""
     beta2: float = 0.95
+    """Decay of the second moment, the running mean of squared gradients."""
     epsilon: float = 1e-8
+    """Added to the root of the second moment."""
     weight_decay: float = 0.1
+    """Share of a weight that goes in a step, times the learning rate."""
     clip_grad: float = 1.0
     """Largest global gradient norm; 0 switches clipping off."""
 
@@ -164,6 +169,7 @@ class RunConfig:
     data: DataConfig
     checkpoint: CheckpointConfig
     num_steps: int
+    """Steps of the whole run; the schedule is laid out over them."""
     global_batch_size: int
     """Windows per step over all ranks."""
     micro_batch_size: int = 1
@@ -171,7 +177,9 @@ class RunConfig:
     stop_after_step: int | None = None
     """End after this step with a checkpoint; the schedule stays that of `num_steps`."""
     backend: Literal["auto", "cuda", "cpu"] = "auto"
+    """auto is CUDA where a GPU is visible."""
     seed: int = 1234
+    """Seed of every random generator; the window order has its own, data.seed."""
     validation_interval: int = 100
     """Steps between two validations; one more runs before the first step, one after the last."""
     log_interval: int = 1

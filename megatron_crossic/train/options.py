@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, set_parsing_settings
 
 from megatron_crossic.config import RunConfig
 from megatron_crossic.errors import ConfigError
@@ -45,6 +45,7 @@ def parse(arguments: Sequence[str]) -> Request:
 
 
 def _parser() -> ArgumentParser:
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)  # they are the help texts
     parser = ArgumentParser(
         prog="pretrain.py",
         description="Train a model on windows. Start it with torchrun for more than one process.",

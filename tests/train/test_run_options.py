@@ -1,5 +1,6 @@
 """YAML and dotted options: later ones win, unknown ones are named."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,14 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
         parse(["--config", str(broken)])
     with pytest.raises(ConfigError, match="required: run_dir"):
         parse([])
+
+
+def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        parse(["--help"])
+    entries = re.split(r"\n  (?=--)", capsys.readouterr().out.split("One training run:")[1])[1:]
+    options = [entry for entry in entries if " CONFIG " not in entry]
+    assert len(options) > 25
+    for entry in options:
+        explained = re.sub(r"\((required, )?type: .*", "", entry, flags=re.S).split(maxsplit=2)
+        assert len(explained) == 3, f"no help: {entry}"
