@@ -30,10 +30,6 @@ class Rank:
     world_size: int
     data_rank: int
     data_size: int
-    is_first_stage: bool
-    """Whether this pipeline stage reads tokens."""
-    is_last_stage: bool
-    """Whether this pipeline stage computes losses."""
 
     @property
     def is_main(self) -> bool:
@@ -108,6 +104,4 @@ def current_rank() -> Rank:
         world_size=dist.get_world_size(),
         data_rank=parallel_state.get_data_parallel_rank(),
         data_size=parallel_state.get_data_parallel_world_size(),
-        is_first_stage=parallel_state.is_pipeline_first_stage(),
-        is_last_stage=parallel_state.is_pipeline_last_stage(),
     )

@@ -21,11 +21,13 @@ from megatron_crossic.convert.from_hf import (
     dtype_name,
     read_config,
 )
-from megatron_crossic.convert.safetensors_folder import OutputTensor, write_folder
+from megatron_crossic.convert.safetensors_folder import DTYPES, OutputTensor, write_folder
 from megatron_crossic.errors import CheckpointError, ConfigError
 from megatron_crossic.files import PARTIAL_SUFFIX, refuse_existing, sync_folder, unwritable
 from megatron_crossic.model.architecture import ModelArchitecture, architecture_from_hf
 from megatron_crossic.model.weights import Weight, weights
+
+_NAMED = {dtype_name(dtype): dtype for dtype in DTYPES.values()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,12 +93,18 @@ def checked_architecture(step: Path) -> ModelArchitecture:
 def export_dtypes(step: Path, architecture: ModelArchitecture) -> dict[str, torch.dtype]:
     """Format of every Hugging Face tensor: that of the import, else the configuration's."""
     path = step / HF_FOLDER / DTYPES_FILE
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return {
-        name: getattr(torch, known.get(name, architecture.dtype))
-        for weight in weights(architecture)
-        for name in weight.hf_shapes()
-    }
+    try:
+        known = json.loads(path.read_bytes()) if path.is_file() else {}
+        return {
+            name: _NAMED[known.get(name, architecture.dtype)]
+            for weight in weights(architecture)
+            for name in weight.hf_shapes()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{HF_FOLDER}/{DTYPES_FILE} must name formats of tensors, got {error} in {path}. "
+            "Remove the file to export everything in the configuration's format."
+        ) from error
 
 
 def read_weight(reader: TensorReader, weight: Weight) -> dict[str, Tensor]:

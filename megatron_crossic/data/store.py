@@ -86,24 +86,6 @@ class WindowStore:
             record: dict[str, Any] = json.loads(file.readline())
         return record
 
-    def check_tokenizer(self, fingerprint: str) -> None:
-        """Refuse to be used with a tokenizer that gives other ids."""
-        if fingerprint != self.tokenizer_fingerprint:
-            raise DataError(
-                "data set must be made with the same tokenizer as the model, got fingerprint "
-                f"{self.tokenizer_fingerprint[:12]} in {self.prefix} and {fingerprint[:12]} here. "
-                "Preprocess the pairs again with the model's tokenizer."
-            )
-
-    def check_seq_length(self, seq_length: int) -> None:
-        """Refuse to be used with another window length."""
-        if seq_length != self.seq_length:
-            raise DataError(
-                f"seq_length must be the {self.seq_length} that {self.prefix} was made with, got "
-                f"{seq_length}. Change it, or preprocess the pairs again with "
-                f"--seq-length {seq_length}."
-            )
-
     @cached_property
     def _line_starts(self) -> NDArray[np.int64]:
         """Byte at which each line of the provenance file starts, and the file's end."""

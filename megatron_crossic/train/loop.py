@@ -97,6 +97,7 @@ class Run:
             num_tokens_total=self.num_tokens,
             tokens_per_second=config.global_batch_size * self.shape.seq_length / seconds,
             seconds=seconds,
+            peak_memory_bytes=self.backend.peak_memory_bytes(),
         )
 
     def _batches(self, step: int) -> Iterator[Batch]:

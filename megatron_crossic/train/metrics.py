@@ -47,6 +47,8 @@ class StepMetrics:
     tokens_per_second: float
     """All tokens of the global batch, over all ranks."""
     seconds: float
+    peak_memory_bytes: int
+    """Most memory rank 0 has used since it started."""
 
 
 class SilentLog:

@@ -51,22 +51,23 @@ def load_run_and_save(folder: Path, layout: str) -> None:
                 max_sequence_length=tokens.shape[1],
             )
             load_weights(step, model)
-            logits = forward(model, tokens, rank)[..., : architecture.vocab_size]
-            if rank.is_last_stage and parallel_state.get_tensor_model_parallel_rank() == 0:
+            logits = forward(model, tokens)[..., : architecture.vocab_size]
+            tensor_rank = parallel_state.get_tensor_model_parallel_rank()
+            if parallel_state.is_pipeline_last_stage() and tensor_rank == 0:
                 torch.save(logits, folder / kind / f"{layout}.pt")
             save(model, step, folder / kind / layout, rank)
 
 
 @torch.no_grad()
-def forward(model: CrossicGPTModel, tokens: Tensor, rank: Rank) -> Tensor:
+def forward(model: CrossicGPTModel, tokens: Tensor) -> Tensor:
     """Logits [batch, seq, vocab] on the last stage, hidden states elsewhere."""
     positions = torch.arange(tokens.shape[1]).expand_as(tokens)
-    if not rank.is_first_stage:
+    if not parallel_state.is_pipeline_first_stage():
         hidden = torch.empty(tokens.shape[1], tokens.shape[0], HIDDEN)
         dist.recv(hidden, src=0)
         model.set_input_tensor(hidden)
     output: Tensor = model(tokens, positions, None)
-    if not rank.is_last_stage:
+    if not parallel_state.is_pipeline_last_stage():
         dist.send(output, dst=1)
         return output
     group = parallel_state.get_tensor_model_parallel_group()

@@ -137,6 +137,16 @@ def test_config_of_another_model_is_refused(tmp_path: Path) -> None:
         export_checkpoint(checkpoint=step, output=tmp_path / "back")
 
 
+@pytest.mark.parametrize("formats", ["{", "[]", '{"model.norm.weight": "load"}'])
+def test_formats_that_are_none_are_refused(tmp_path: Path, formats: str) -> None:
+    hf = make_hf(tmp_path / "hf", "llama_tied")
+    step = import_checkpoint(hf=hf, output=tmp_path / "checkpoint").checkpoint
+    (step / "hf" / "tensor_dtypes.json").write_text(formats)
+    with pytest.raises(CheckpointError, match=r"tensor_dtypes\.json must name formats of tensors"):
+        export_checkpoint(checkpoint=step, output=tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
 def test_missing_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="folder with a complete checkpoint"):
         export_checkpoint(checkpoint=tmp_path, output=tmp_path / "back")

@@ -115,13 +115,3 @@ def test_without_its_manifest_a_data_set_does_not_open(prefix: Path) -> None:
     manifest_path(prefix).unlink()
     with pytest.raises(DataError, match="windows manifest must exist"):
         open_windows(prefix)
-
-
-def test_expectations_of_callers(prefix: Path) -> None:
-    store = open_windows(prefix)
-    store.check_tokenizer(store.tokenizer_fingerprint)
-    store.check_seq_length(64)
-    with pytest.raises(DataError, match="must be made with the same tokenizer as the model"):
-        store.check_tokenizer("0" * 64)
-    with pytest.raises(DataError, match=r"seq_length must be the 64 .* got 128.*--seq-length 128"):
-        store.check_seq_length(128)

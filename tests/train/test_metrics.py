@@ -23,6 +23,7 @@ def metrics(step: int, *, seconds: float = 2.0) -> StepMetrics:
         num_tokens_total=100 * step,
         tokens_per_second=1234.5,
         seconds=seconds,
+        peak_memory_bytes=2_000_000_000,
     )
 
 
@@ -59,6 +60,7 @@ def test_every_step_is_one_object(tmp_path: Path) -> None:
         "num_tokens_total": 100,
         "tokens_per_second": 1234.5,
         "seconds": 2.0,
+        "peak_memory_bytes": 2_000_000_000,
     }
     assert read(tmp_path / "validation.jsonl") == [
         {"step": 3, "loss": 2.0, "loss_by_language": {"en": 2.0}, "num_tokens": 7}
