@@ -32,10 +32,25 @@ class HashingWriter:
         self._hash = hashlib.sha256()
         self.num_bytes = 0
 
+    def resume(self, num_bytes: int) -> None:
+        """Read the first bytes of the file again, cut off the rest and go on behind them."""
+        self._file.seek(0)
+        while self.num_bytes < num_bytes:
+            block = self._file.read(min(1 << 20, num_bytes - self.num_bytes))
+            if not block:
+                break
+            self._hash.update(block)
+            self.num_bytes += len(block)
+        self._file.truncate(self.num_bytes)
+        self._file.seek(self.num_bytes)
+
     def write(self, block: bytes | memoryview) -> None:
         self._file.write(block)
         self._hash.update(block)
         self.num_bytes += len(block) if isinstance(block, bytes) else block.nbytes
+
+    def flush(self) -> None:
+        self._file.flush()
 
     def sync(self) -> None:
         """Have everything on disk now, so that a full disk shows before it can do harm."""

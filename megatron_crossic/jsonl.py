@@ -1,29 +1,22 @@
 """JSON lines: one object a line, UTF-8, errors that name the line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 
 from megatron_crossic.errors import DataError
-from megatron_crossic.files import unreadable
 
 
-def read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number from 1, object) for every line that is not blank.
+def parse_json_lines(
+    path: Path, lines: Iterable[bytes], *, first: int = 1
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, object) for every line that is not blank; `first` is the first's number.
 
     Raises `DataError` with the number of the first line that is not a JSON object.
     """
-    try:
-        with path.open("rb") as file:
-            yield from _parse_lines(path, file)
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
-def _parse_lines(path: Path, file: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(lines, start=first):
         if line.isspace():
             continue
         try:

@@ -43,7 +43,7 @@ def make_pair(name: str, source: str, target: str, *, languages: str = "en es") 
     return Pair(
         id=name,
         source=Document(language=first, title=name, text=source),
-        target=Document(language=second, title=name.upper(), text=target),
+        targets=(Document(language=second, title=name.upper(), text=target),),
     )
 
 

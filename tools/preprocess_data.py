@@ -5,43 +5,55 @@
 """
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from megatron_crossic.commandline import ArgumentParser, run
+from megatron_crossic.data.bulk import EncoderChoice
+from megatron_crossic.data.cutting import Granularity
+from megatron_crossic.data.inputs import SEGMENT_BYTES, expand_inputs
 from megatron_crossic.data.modes import MODES
 from megatron_crossic.data.options import PreprocessOptions
-from megatron_crossic.data.pipeline import Progress, preprocess
-from megatron_crossic.data.report import DataSetReport
+from megatron_crossic.data.packing import ASSEMBLIES
+from megatron_crossic.data.pipeline import preprocess
+from megatron_crossic.data.report import DataSetReport, PreprocessReport
+from megatron_crossic.data.run import Listener, Progress
 from megatron_crossic.data.selection import LengthRatioRule
-from megatron_crossic.data.windows import ASSEMBLIES, BUFFER_CHUNKS
+from megatron_crossic.data.workers import available_cores
+from megatron_crossic.errors import ConfigError
+from megatron_crossic.files import write_text_atomically
 
 
 def main() -> None:
-    options = parse_options(sys.argv[1:])
+    options, timings = parse_options(sys.argv[1:])
+    started = time.monotonic()
     reporter = ProgressLine()
     try:
-        report = preprocess(options, on_progress=reporter)
+        report = preprocess(options, Listener(on_progress=reporter, on_warning=reporter.warn))
     finally:
         reporter.end()
     for data_set in (report.training, report.validation):
         if data_set is not None:
             print("\n".join(summary_lines(data_set)))
+    if timings is not None:
+        write_timings(timings, report, total=time.monotonic() - started, workers=options.workers)
 
 
-def parse_options(arguments: list[str]) -> PreprocessOptions:
-    """The command line as options; every flag is a field of `PreprocessOptions`."""
+def parse_options(arguments: list[str]) -> tuple[PreprocessOptions, Path | None]:
+    """The command line as options, and where timings go; flags are `PreprocessOptions` fields."""
     parser = ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--pairs", type=Path, nargs="+", required=True, help="files of pair records, in order")
+    add("--pairs", nargs="+", required=True, help="files or globs: .jsonl .gz .bz2 .zst .parquet")
     add("--tokenizer", type=Path, required=True, help="Hugging Face folder or .model file")
     add("--output-prefix", type=Path, required=True, help="PREFIX of the files to write")
     add("--seq-length", type=int, required=True, help="tokens of every window")
     add("--mode", choices=tuple(MODES), default="crossic", help="which texts share a chunk")
+    add("--granularity", choices=get_args(Granularity), default="chunk", help="inside a chunk")
     add("--assembly", choices=tuple(ASSEMBLIES), default="split_aware", help="window filling")
     add("--max-chunk-tokens", type=int, help="longest chunk (default: all a window holds)")
     add("--split-token", help="token after each chunk (default: end of document)")
@@ -49,15 +61,31 @@ def parse_options(arguments: list[str]) -> PreprocessOptions:
     add("--max-length-ratio", type=float, default=4.0, help="most tokens of a side per other's")
     add("--length-ratio-rule", choices=get_args(LengthRatioRule), default="truncate")
     add("--no-title", dest="with_title", action="store_false", help="leave titles out")
+    add("--language", help="language of documents without one (mode documents)")
     add("--validation-fraction", type=float, default=0.0, help="share for PREFIX-validation")
-    add("--buffer-chunks", type=int, default=BUFFER_CHUNKS, help="look-ahead of best_fit")
+    add("--match-tokens", type=Path, metavar="PREFIX", help="as many tokens as that data set")
+    add("--encoder", choices=get_args(EncoderChoice), default="auto", help="same ids, other speed")
+    add("--workers", type=int, default=available_cores(), help="processes (default: all cores)")
+    add("--shard", type=parse_shard, metavar="I/N", help="every N-th segment, for an array of jobs")
+    add("--segment-mib", type=int, default=SEGMENT_BYTES >> 20, help="input per segment")
     add("--overwrite", action="store_true", help="replace an existing data set")
-    values = vars(parser.parse_args(arguments))
-    return PreprocessOptions(**values | {"pairs": tuple(values["pairs"])})
+    add("--timings", type=Path, metavar="FILE", help="write the time of each stage as JSON")
+    values: dict[str, Any] = vars(parser.parse_args(arguments))
+    timings = values.pop("timings")
+    values["pairs"] = expand_inputs(values["pairs"])
+    values["segment_bytes"] = values.pop("segment_mib") << 20
+    return PreprocessOptions(**values), timings
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal()):
+        raise ConfigError(f"shard must be I/N, got {text!r}. Use for example 0/8 to 7/8.")
+    return int(index), int(count)
 
 
 class ProgressLine:
-    """Lines done, windows and remaining time on stderr, once a second or, in a log, every 30."""
+    """Input done, windows and remaining time on stderr, once a second or, in a log, every 30."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -69,17 +97,28 @@ class ProgressLine:
         if now - self._shown < self._interval:
             return
         self._shown = now
-        share = progress.lines / max(1, progress.total_lines)
-        remaining = (now - self._started) * (1 - share) / max(share, 1e-9)
+        left = progress.total_bytes - progress.done_bytes
+        rate = progress.done_bytes / (now - self._started)
         sys.stderr.write(
-            f"{progress.lines:,} of {progress.total_lines:,} lines, {progress.windows:,} windows, "
-            f"{remaining:,.0f} s to go" + ("\033[K\r" if self._terminal else "\n")
+            f"{progress.done_bytes / 1e6:,.0f} of {progress.total_bytes / 1e6:,.0f} MB, "
+            f"{progress.windows:,} windows, {rate / 1e6:,.1f} MB/s, "
+            f"{left / max(rate, 1):,.0f} s to go" + ("\033[K\r" if self._terminal else "\n")
         )
         sys.stderr.flush()
+
+    def warn(self, message: str) -> None:
+        self.end()
+        sys.stderr.write(message + "\n")
 
     def end(self) -> None:
         if self._terminal:
             sys.stderr.write("\033[K")
+
+
+def write_timings(path: Path, report: PreprocessReport, *, total: float, workers: int) -> None:
+    values = {"total": total, "workers": workers, "encoder": report.encoder}
+    text = json.dumps(values | {"stages": dict(report.seconds)}, indent=2)
+    write_text_atomically(path, text + "\n")
 
 
 def summary_lines(report: DataSetReport) -> list[str]:

@@ -1,13 +1,17 @@
 """What happened to every pair and every token on the way into one data set."""
 
+import dataclasses
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.data.spans import NO_LANGUAGE, Role, SpanArray
+
+_ARRAYS = ("by_role", "by_language")
+_COUNTERS = ("pairs_dropped", "tokens_dropped")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -20,6 +24,8 @@ class Account:
     """Pairs of which a side lost paragraphs to the length ratio."""
     tokens_read: int = 0
     """Tokens of both sides of every pair read."""
+    tokens_repeated: int = 0
+    """Tokens of windows that were written again to reach a budget."""
     chunks: int = 0
     windows: int = 0
     pairs_dropped: Counter[str] = field(default_factory=Counter)
@@ -35,10 +41,15 @@ class Account:
         if num_tokens:
             self.tokens_dropped[reason] += num_tokens
 
-    def add_window(self, spans: SpanArray) -> None:
-        self.windows += 1
-        np.add.at(self.by_role, spans["role"], spans["length"])
-        np.add.at(self.by_language, spans["language"], spans["length"])
+    def add_windows(self, spans: SpanArray, *, num_windows: int) -> None:
+        self.windows += num_windows
+        self.by_role += np.bincount(spans["role"], spans["length"], len(Role)).astype(np.int64)
+        self.by_language += np.bincount(spans["language"], spans["length"], 256).astype(np.int64)
+
+    def add(self, other: "Account") -> None:
+        """Add the counts of another part of the same data set."""
+        for name in (each.name for each in fields(self)):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     @property
     def tokens_in_windows(self) -> int:
@@ -53,7 +64,8 @@ class Account:
 
     def check(self) -> None:
         """Nothing is lost without a reason."""
-        left = self.tokens_read - self.tokens_in_windows - self.tokens_dropped.total()
+        entered = self.tokens_read + self.tokens_repeated
+        left = entered - self.tokens_in_windows - self.tokens_dropped.total()
         assert left == 0, f"{left} tokens are neither in a window nor under a drop reason"
         lost = self.pairs_read - self.pairs_kept - self.pairs_dropped.total()
         assert lost == 0, f"{lost} pairs are neither kept nor under a drop reason"
@@ -67,9 +79,23 @@ class Account:
             "chunks": self.chunks,
             "windows": self.windows,
             "tokens_read": self.tokens_read,
+            "tokens_repeated": self.tokens_repeated,
             "tokens_in_windows": self.tokens_in_windows,
             "tokens_dropped": dict(self.tokens_dropped),
         }
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, for a run that goes on later."""
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Account":
+        arrays = {name: np.array(values[name], dtype=np.int64) for name in _ARRAYS}
+        counters = {name: Counter(values[name]) for name in _COUNTERS}
+        return cls(**{**values, **arrays, **counters})
 
     def tokens_by_role(self) -> dict[str, int]:
         return {role.name.lower(): int(self.by_role[role]) for role in Role}

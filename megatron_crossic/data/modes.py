@@ -1,128 +1,111 @@
 """Modes: which texts share a chunk, and in which order. One line in the table for each.
 
-    crossic      source and target of a pair in one chunk, source first (CrossIC-PT)
-    reversed     the same, target first
+    crossic      all documents of a pair in one chunk, source first (CrossIC-PT)
+    reversed     the same, source last
+    alternate    the same, source first and source last in turn, chunk by chunk
+    random_pair  as crossic, but each source beside the target of another pair
     mix          the same texts, each document in chunks of its own (Mix-PT)
     source_only  only the sources
     target_only  only the targets
+    documents    single documents: replay data in one language
 
-A mode turns an encoded pair into groups. The one or two sides of a group are cut together, in
-the order source, target, and then laid down in the order the group has: `crossic` and `reversed`
-therefore have the same cuts.
+A mode turns an encoded pair into groups. The sides of a group are cut together in the order source,
+targets, and then laid down in the order the group has: `crossic` and `reversed` have the same cuts.
 
-In `mix` the target of a pair must not come right after its source, in the same window, or the
-control would see what it is a control for: targets follow `MIX_DELAY` pairs later.
+`mix` is the control that sees the same texts but never a pair: no window may hold two documents of
+one. Its groups have lanes, and windows are made lane by lane (`windows.lane_order`).
 """
 
-import itertools
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+import hashlib
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from megatron_crossic.data.account import Account
-from megatron_crossic.data.chunks import EMPTY, cut_together
+from megatron_crossic.data.records import Pair
 from megatron_crossic.data.sides import EncodedPair, Side
-from megatron_crossic.data.spans import Role
 
-Group = tuple[Side, ...]
-"""One or two sides that belong in the same chunks, in their order inside a chunk."""
 
-MODES: dict[str, Callable[[EncodedPair], list[Group]]] = {
-    "crossic": lambda pair: [(pair.source, pair.target)],
-    "reversed": lambda pair: [(pair.target, pair.source)],
-    "mix": lambda pair: [(pair.source,), (pair.target,)],
-    "source_only": lambda pair: [(pair.source,)],
-    "target_only": lambda pair: [(pair.target,)],
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """Sides that belong in the same chunks."""
+
+    sides: tuple[Side, ...]
+    """Source first: how they are cut does not depend on how they are laid down."""
+    order: tuple[int, ...]
+    """Indices of `sides` in their order inside a chunk."""
+    document: int = 0
+    """Which document of its pair the group is, where each is on its own."""
+    alternating: bool = False
+    """Whether every second chunk has the order turned round."""
+
+
+def _together(sides: tuple[Side, ...]) -> list[Group]:
+    return [Group(sides=sides, order=tuple(range(len(sides))))]
+
+
+def _turned(sides: tuple[Side, ...]) -> list[Group]:
+    return [replace(group, order=group.order[::-1]) for group in _together(sides)]
+
+
+def _in_turn(sides: tuple[Side, ...]) -> list[Group]:
+    return [replace(group, alternating=True) for group in _together(sides)]
+
+
+def _apart(sides: tuple[Side, ...]) -> list[Group]:
+    return [Group(sides=(side,), order=(0,), document=i) for i, side in enumerate(sides)]
+
+
+MODES: dict[str, Callable[[tuple[Side, ...]], list[Group]]] = {
+    "crossic": _together,
+    "reversed": _turned,
+    "alternate": _in_turn,
+    "random_pair": _together,
+    "mix": _apart,
+    "source_only": lambda sides: _apart(sides[:1]),
+    "target_only": lambda sides: _apart(sides)[1:],
+    "documents": _apart,
 }
 
 
-MIX_DELAY = 1000
-"""Pairs between a source and its target in `mix`; with fewer pairs all targets come last."""
+def with_random_partners(pairs: Iterable[EncodedPair], account: Account) -> Iterator[EncodedPair]:
+    """Give the targets of each pair to another: every text stays, no pair does.
+
+    Partners are exchanged among pairs of the same languages. The exchange is one cycle through all
+    of them (Sattolo's algorithm), seeded by their ids, so no target ever stays at home. A pair
+    that is alone with its languages is left out: `no_other_partner`.
+    """
+    by_languages: dict[tuple[str, ...], list[EncodedPair]] = defaultdict(list)
+    for pair in pairs:
+        by_languages[tuple(side.language for side in pair.sides)].append(pair)
+    for group in by_languages.values():
+        if len(group) == 1:
+            account.drop_pair("no_other_partner", num_tokens=group[0].num_tokens)
+            continue
+        for pair, other in zip(group, _cycle(group), strict=True):
+            yield _exchange(pair, other)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """Consecutive tokens of one side inside a chunk; never empty."""
-
-    tokens: NDArray[np.int32]
-    language: int
-    """Index into the data set's languages."""
-    role: Role
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Chunk:
-    """The atom that no window cuts."""
-
-    pair: int
-    """Ordinal of the pair in the data set."""
-    parts: tuple[Part, ...]
-    num_tokens: int
+def _cycle(group: list[EncodedPair]) -> list[EncodedPair]:
+    ids = "\0".join(pair.pair.id for pair in group)
+    chance = random.Random(hashlib.sha256(ids.encode()).digest())
+    cycle = list(group)
+    for i in range(len(cycle) - 1, 0, -1):
+        j = chance.randrange(i)
+        cycle[i], cycle[j] = cycle[j], cycle[i]
+    return cycle
 
 
-class LanguageTable:
-    """Languages by the order in which they were first seen."""
-
-    def __init__(self) -> None:
-        self._indices: dict[str, int] = {}
-
-    def index(self, language: str) -> int:
-        return self._indices.setdefault(language, len(self._indices))
-
-    def names(self) -> list[str]:
-        return list(self._indices)
-
-
-def pairs_to_chunks(
-    pairs: Iterable[EncodedPair],
-    account: Account,
-    *,
-    mode: str,
-    budget: int,
-    languages: LanguageTable,
-) -> Iterator[list[Chunk]]:
-    """The chunks of one group after the other; sides the mode leaves out are accounted for."""
-    to_groups = MODES[mode]
-    delayed: deque[list[Chunk]] = deque()
-    for ordinal, pair in enumerate(pairs):
-        groups = to_groups(pair)
-        used = sum(side.num_tokens for group in groups for side in group)
-        account.drop_tokens("side_not_in_mode", pair.num_tokens - used)
-        first, *others = [
-            list(group_to_chunks(group, pair=ordinal, budget=budget, languages=languages))
-            for group in groups
-        ]
-        account.pairs_kept += 1
-        account.chunks += len(first) + sum(map(len, others))
-        yield first
-        delayed.extend(others)
-        if len(delayed) > MIX_DELAY:
-            yield delayed.popleft()
-    yield from delayed
-
-
-def group_to_chunks(
-    group: Group, *, pair: int, budget: int, languages: LanguageTable
-) -> Iterator[Chunk]:
-    """Cut the sides of a group together and lay the parts down in the group's order."""
-    cuts = _group_cuts(group, budget=budget).tolist()
-    labels = [languages.index(side.language) for side in group]
-    for start, end in itertools.pairwise(cuts):
-        parts = tuple(
-            Part(tokens=side.tokens[start[i] : end[i]], language=labels[i], role=side.role)
-            for i, side in enumerate(group)
-            if end[i] > start[i]
-        )
-        yield Chunk(pair=pair, parts=parts, num_tokens=sum(len(part.tokens) for part in parts))
-
-
-def _group_cuts(group: Sequence[Side], *, budget: int) -> NDArray[np.int64]:
-    """Cut positions with one column for each side of the group."""  # [parts + 1, sides]
-    in_order = sorted(range(len(group)), key=lambda i: group[i].role)
-    first, second, *_ = [*(group[i].outline() for i in in_order), EMPTY]
-    cuts = cut_together(first, second, budget=budget)
-    columns = np.argsort(in_order)
-    return cuts[:, columns]
+def _exchange(pair: EncodedPair, other: EncodedPair) -> EncodedPair:
+    """The source of `pair` beside the targets of `other`."""
+    made = Pair(
+        id=f"{pair.pair.id} x {other.pair.id}",
+        source=pair.pair.source,
+        targets=other.pair.targets,
+        provenance={
+            "source_of": {"id": pair.pair.id, "provenance": dict(pair.pair.provenance)},
+            "target_of": {"id": other.pair.id, "provenance": dict(other.pair.provenance)},
+        },
+    )
+    return replace(pair, pair=made, sides=(*pair.sides[:1], *other.sides[1:]))

@@ -1,47 +1,59 @@
-"""Pair records in, Megatron data sets out: the stages in order, one pair after the other.
+"""Pair records in, Megatron data sets out.
 
-With a validation fraction the pair files are read twice, once for each data set: reading JSON is
-far cheaper than tokenizing, which happens once for each pair, and the stages stay one chain.
+    segments ─► blocks ─► workers: parse, tokenize, select, cut ─► chunks of the segment
+                                                                        │
+             journal ◄─ writers of both data sets ◄─ windows ◄──────────┘
+
+The main process unpacks, packs and writes; all other work is done by the workers. What comes out
+depends on the inputs and the options, not on the number of workers, nor on how often the run was
+killed and started again.
 """
 
-import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 
-from megatron_crossic.data.account import Account
+from megatron_crossic.data.bulk import EncodersDisagree, make_encoder
+from megatron_crossic.data.data_set import DataSetInProgress
 from megatron_crossic.data.indexed import token_dtype
-from megatron_crossic.data.modes import LanguageTable, pairs_to_chunks
+from megatron_crossic.data.journal import Journal
 from megatron_crossic.data.options import PreprocessOptions
-from megatron_crossic.data.pairs import read_pairs
-from megatron_crossic.data.records import Pair
+from megatron_crossic.data.pairs import fingerprint_pairs
 from megatron_crossic.data.report import DataSetReport, PreprocessReport, windows_manifest
-from megatron_crossic.data.selection import drop_empty, is_held_out, limit_length_ratio
-from megatron_crossic.data.sides import EncodedPair, encode_pairs
-from megatron_crossic.data.tokenizer import Tokenizer, load_tokenizer
-from megatron_crossic.data.windows import WindowLayout, best_fit, build_window, split_aware
-from megatron_crossic.data.writer import WindowWriter, data_set_files
+from megatron_crossic.data.run import Listener, RunPlan, make_data_sets
+from megatron_crossic.data.tokenizer import load_tokenizer
+from megatron_crossic.data.windows import WindowLayout
+from megatron_crossic.data.worker import Stopwatch
+from megatron_crossic.data.writer import data_set_files
 from megatron_crossic.errors import ConfigError, DataError
-from megatron_crossic.files import beside, fingerprint_file, refuse_inputs, unreadable
-from megatron_crossic.manifest import is_incomplete, manifest_path, read_manifest
-
-VALIDATION_SUFFIX = "-validation"
+from megatron_crossic.files import refuse_inputs
+from megatron_crossic.manifest import manifest_path, read_manifest
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """How far preprocessing is; `total_lines` counts both readings where there are two."""
+def preprocess(options: PreprocessOptions, listener: Listener | None = None) -> PreprocessReport:
+    """Make `PREFIX.*` (and `PREFIX-validation.*`) from pair records.
 
-    lines: int
-    total_lines: int
-    windows: int
+    A run that was killed goes on after its last whole segment when it is started again with the
+    same options and inputs.
+    """
+    listener = listener or Listener()
+    watch = Stopwatch()
+    with watch("start"):
+        plan = plan_run(options)
+    try:
+        return execute(plan, listener, watch)
+    except EncodersDisagree as error:
+        listener.on_warning(
+            f"warning: {plan.encoder.name} and the reference tokenizer disagree: {error}. "
+            "Everything is tokenized again by the reference; please report that text"
+        )
+        reference = make_encoder(plan.tokenizer, "tokenizers")
+        plan = replace(plan, encoder=reference, distrusted=f"{plan.encoder.name}: {error}")
+        return execute(plan, listener, Stopwatch())
 
 
-def preprocess(
-    options: PreprocessOptions, *, on_progress: Callable[[Progress], None] = lambda _: None
-) -> PreprocessReport:
-    """Make `PREFIX.*` (and `PREFIX-validation.*`) from pair records."""
+def plan_run(options: PreprocessOptions) -> RunPlan:
+    """Load the tokenizer, look at the inputs and refuse what cannot work."""
     tokenizer = load_tokenizer(options.tokenizer, eod_token=options.eod_token)
     options.check_seq_length(tokenizer)
     layout = WindowLayout(
@@ -51,146 +63,72 @@ def preprocess(
         pad_id=tokenizer.pad_id,
         dtype=token_dtype(tokenizer.vocab_size),
     )
-    inputs = tuple(fingerprint_file(path) for path in options.pairs)
-    jobs = [_Job(options=options, tokenizer=tokenizer, layout=layout, held_out=False)]
-    if options.validation_fraction:
-        jobs.append(dataclasses.replace(jobs[0], held_out=True))
-    for job in jobs:
-        refuse_inputs(data_set_files(job.prefix).values(), inputs=options.pairs)
-    total_lines = sum(map(_count_lines, options.pairs)) * len(jobs)
-    # A run that was killed while its files got their names left the mark on the training set.
-    overwrite = options.overwrite or is_incomplete(manifest_path(options.output_prefix))
+    plan = RunPlan(
+        options=options,
+        tokenizer=tokenizer,
+        encoder=make_encoder(tokenizer, options.encoder),
+        layout=layout,
+        inputs=tuple(map(fingerprint_pairs, options.pairs)),
+    )
+    for prefix in plan.prefixes:
+        refuse_inputs(data_set_files(prefix).values(), inputs=options.pairs)
+    if not options.validation_fraction:
+        _refuse_stale_validation(options)
+    return plan
+
+
+def execute(plan: RunPlan, listener: Listener, watch: Stopwatch) -> PreprocessReport:
+    """Make the windows of all segments, then give the files their names."""
+    journal = Journal(plan.options.prefix, plan.identity())
     with ExitStack() as stack:
-        writers = [
-            stack.enter_context(WindowWriter(job.prefix, layout=layout, overwrite=overwrite))
-            for job in jobs
-        ]
-        if not options.validation_fraction:
-            _refuse_stale_validation(options.output_prefix)
-        watch = _Watch(on_progress=on_progress, total_lines=total_lines)
-        reports = [
-            job.write_windows(writer, watch) for job, writer in zip(jobs, writers, strict=True)
-        ]
-        files = [writer.close_files() for writer in writers]
-        for i in reversed(range(len(writers))):  # the training set last, its mark covers both
-            writers[i].commit(
-                windows_manifest(
-                    reports[i],
-                    options=options,
-                    tokenizer=tokenizer,
-                    layout=layout,
-                    files=files[i],
-                    inputs=inputs,
-                )
-            )
-    return PreprocessReport(training=reports[0], validation=dict(enumerate(reports)).get(1))
+        stack.enter_context(journal)
+        data_sets = make_data_sets(plan, stack, journal, listener, watch)
+        reports = [_report(plan, data_set) for data_set in data_sets]
+        with watch("finish files"):
+            _commit(plan, data_sets, reports)
+    return PreprocessReport(
+        training=reports[0],
+        validation=dict(enumerate(reports)).get(1),
+        encoder=plan.encoder.name,
+        seconds=watch.seconds,
+    )
 
 
-def _refuse_stale_validation(prefix: Path) -> None:
-    """An older run's held-out pairs would now be in the training set beside them."""
-    path = manifest_path(beside(prefix, VALIDATION_SUFFIX))
-    if path.exists() and read_manifest(path, kind="windows").details["held_out"]:
-        raise ConfigError(
-            f"--validation-fraction must stay above 0 beside held-out windows of an earlier run, "
-            f"got 0 with {path}. Give a fraction, remove that data set or choose another prefix."
-        )
+def _commit(
+    plan: RunPlan, data_sets: Sequence[DataSetInProgress], reports: Sequence[DataSetReport]
+) -> None:
+    files = [data_set.writer.close_files() for data_set in data_sets]
+    for i in reversed(range(len(data_sets))):  # the training set last, its mark covers both
+        manifest = windows_manifest(reports[i], plan=plan, files=files[i])
+        data_sets[i].writer.commit(manifest)
 
 
-@dataclass(kw_only=True, slots=True)
-class _Watch:
-    """Counts what passes and tells the caller."""
-
-    on_progress: Callable[[Progress], None]
-    total_lines: int
-    lines: int = 0
-    windows: int = 0
-
-    def report(self) -> None:
-        self.on_progress(
-            Progress(lines=self.lines, total_lines=self.total_lines, windows=self.windows)
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Job:
-    """One data set: the training or the validation share of the pairs."""
-
-    options: PreprocessOptions
-    tokenizer: Tokenizer
-    layout: WindowLayout
-    held_out: bool
-
-    @property
-    def prefix(self) -> Path:
-        prefix = self.options.output_prefix
-        return beside(prefix, VALIDATION_SUFFIX) if self.held_out else prefix
-
-    def write_windows(self, writer: WindowWriter, watch: _Watch) -> DataSetReport:
-        """The flow, stage by stage."""
-        options, account, languages = self.options, Account(), LanguageTable()
-        pairs = self._read(watch)
-        encoded = encode_pairs(pairs, self.tokenizer, with_title=options.with_title)
-        complete = drop_empty(encoded, account)
-        comparable = limit_length_ratio(
-            complete, account, ratio=options.max_length_ratio, rule=options.length_ratio_rule
-        )
-        recorded = _record_provenance(comparable, writer)
-        chunks = pairs_to_chunks(
-            recorded,
-            account,
-            mode=options.mode,
-            budget=options.chunk_budget(self.layout),
-            languages=languages,
-        )
-        capacity = self.layout.capacity
-        windows = (
-            best_fit(chunks, capacity=capacity, buffer_chunks=options.buffer_chunks)
-            if options.assembly == "best_fit"
-            else split_aware(chunks, capacity=capacity)
-        )
-        for chunks_of_window in windows:
-            window = build_window(chunks_of_window, self.layout)
-            writer.add_window(window)
-            account.add_window(window.spans)
-            watch.windows += 1
-        account.check()
-        self._refuse_nothing(account)
-        return DataSetReport(prefix=self.prefix, account=account, languages=languages.names())
-
-    def _read(self, watch: _Watch) -> Iterator[Pair]:
-        """The pairs of this data set from all files, one file after the other."""
-        fraction = self.options.validation_fraction
-        for path in self.options.pairs:
-            for pair in read_pairs(path):
-                watch.lines += 1
-                watch.report()
-                if is_held_out(pair, fraction=fraction) == self.held_out:
-                    yield pair
-
-    def _refuse_nothing(self, account: Account) -> None:
-        if account.windows:
-            return
+def _report(plan: RunPlan, data_set: DataSetInProgress) -> DataSetReport:
+    """The account of a finished data set; one without windows is refused, unless it is a shard."""
+    account = data_set.account
+    prefix = data_set.writer.prefix
+    held_out = prefix != plan.options.prefix
+    if not account.windows and plan.options.shard is None:
         reasons = ", ".join(f"{n} {reason}" for reason, n in account.pairs_dropped.items())
         what, cure = (
             ("validation data set", "Raise --validation-fraction or give more pairs.")
-            if self.held_out
+            if held_out
             else ("pairs", "Check the texts, or lower --validation-fraction if it is high.")
         )
         raise DataError(
             f"{what} must hold text for at least one window, got {account.pairs_read} pairs, "
             f"dropped: {reasons or 'none'}. {cure}"
         )
+    return DataSetReport(
+        prefix=prefix, account=account, languages=data_set.languages.names(), held_out=held_out
+    )
 
 
-def _record_provenance(pairs: Iterator[EncodedPair], writer: WindowWriter) -> Iterator[EncodedPair]:
-    for pair in pairs:
-        writer.add_pair(pair.pair)
-        yield pair
-
-
-def _count_lines(path: Path) -> int:
-    try:
-        with path.open("rb") as file:
-            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-    except OSError as error:
-        raise unreadable(path, error) from error
+def _refuse_stale_validation(options: PreprocessOptions) -> None:
+    """An older run's held-out pairs would now be in the training set beside them."""
+    path = manifest_path(options.validation_prefix)
+    if path.exists() and read_manifest(path, kind="windows").details["held_out"]:
+        raise ConfigError(
+            f"--validation-fraction must stay above 0 beside held-out windows of an earlier run, "
+            f"got 0 with {path}. Give a fraction, remove that data set or choose another prefix."
+        )

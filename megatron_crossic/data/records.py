@@ -54,24 +54,37 @@ class Document:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
-    """Two documents about the same entity or topic; the source is the anchor."""
+    """Documents about the same entity or topic; the source is the anchor.
+
+    One target as a rule. Several make windows of three or more languages, none makes the source a
+    document on its own (mode `documents`).
+    """
 
     id: str
     source: Document
-    target: Document
+    targets: tuple[Document, ...]
     origin: Origin = "given"
     score: float | None = None
     """Similarity where the pair was retrieved; None where it was linked or given."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Whatever traces the pair to its sources: page and revision ids, URLs, licence."""
 
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """Source first, then the targets."""
+        return (self.source, *self.targets)
+
 
 def pair_to_json(pair: Pair) -> dict[str, Any]:
-    """The JSON form of a pair: `{id, source, target, origin, score}` and provenance if any."""
+    """The JSON form of a pair: `{id, source, target, origin, score}` and provenance if any.
+
+    Several targets are a list under `targets`.
+    """
+    targets = [_document_to_json(document) for document in pair.targets]
     record = {
         "id": pair.id,
         "source": _document_to_json(pair.source),
-        "target": _document_to_json(pair.target),
+        **({"target": targets[0]} if len(targets) == 1 else {"targets": targets}),
         "origin": pair.origin,
         "score": pair.score,
     }
@@ -98,11 +111,49 @@ def pair_from_json(record: Mapping[str, Any], *, where: str) -> Pair:
         )
     return Pair(
         id=_text(record, "id", where=where),
-        source=_document_from_json(record, "source", where=where),
-        target=_document_from_json(record, "target", where=where),
+        source=_document_from_json(record.get("source"), "source", where=where),
+        targets=_targets_from_json(record, where=where),
         origin=origin,
         score=score,
         provenance=provenance,
+    )
+
+
+def document_from_json(record: Mapping[str, Any], *, language: str | None, where: str) -> Pair:
+    """Build a pair without targets from a document record: `{text, title?, lang?, id?, …}`.
+
+    `language` stands in where the record has no `lang`. Fields of other names (`url`, a score of
+    quality) are its provenance.
+    """
+    fields = {"lang": language, "title": "", **record}
+    if fields["lang"] is None:
+        raise DataError(
+            f"{where}: lang must be a two-letter ISO 639-1 language code, got none. "
+            "Name the language of all such records with --language."
+        )
+    fields["id"] = str(fields.get("id", ""))
+    document = _document_from_json(fields, "document", where=where)
+    known = {"lang", "title", "text", "id"}
+    return Pair(
+        id=document.id,
+        source=document,
+        targets=(),
+        provenance={key: value for key, value in record.items() if key not in known},
+    )
+
+
+def _targets_from_json(record: Mapping[str, Any], *, where: str) -> tuple[Document, ...]:
+    targets = record.get("targets")
+    if targets is None:
+        return (_document_from_json(record.get("target"), "target", where=where),)
+    if not isinstance(targets, list) or not targets or "target" in record:
+        raise DataError(
+            f"{where}: targets must be a list of documents and stand alone, got "
+            f"{type(targets).__name__}{' beside target' if 'target' in record else ''}. "
+            "Give target for one document, targets for several."
+        )
+    return tuple(
+        _document_from_json(value, f"targets[{i}]", where=where) for i, value in enumerate(targets)
     )
 
 
@@ -111,8 +162,7 @@ def _document_to_json(document: Document) -> dict[str, str]:
     return {"id": document.id, **record} if document.id else record
 
 
-def _document_from_json(record: Mapping[str, Any], side: str, *, where: str) -> Document:
-    value = record.get(side)
+def _document_from_json(value: Any, side: str, *, where: str) -> Document:
     if not isinstance(value, dict):
         raise DataError(
             f"{where}: {side} must be an object with lang, title and text, got "

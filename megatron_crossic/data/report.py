@@ -1,15 +1,11 @@
 """What preprocessing tells: to its caller as a report, to whoever opens the data as a manifest."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from megatron_crossic.data.account import Account
-from megatron_crossic.data.options import PreprocessOptions
-from megatron_crossic.data.tokenizer import Tokenizer
-from megatron_crossic.data.windows import WindowLayout
+from megatron_crossic.data.run import RunPlan
 from megatron_crossic.files import FileFingerprint, fingerprint_file
 from megatron_crossic.manifest import Manifest, manifest_path
 
@@ -21,6 +17,7 @@ class DataSetReport:
     prefix: Path
     account: Account
     languages: list[str]
+    held_out: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,26 +26,25 @@ class PreprocessReport:
 
     training: DataSetReport
     validation: DataSetReport | None
+    encoder: str
+    """What tokenized: package and version."""
+    seconds: Mapping[str, float]
+    """Time of each stage, all workers together; what a resumed run did earlier is not in it."""
 
 
 def windows_manifest(
-    report: DataSetReport,
-    *,
-    options: PreprocessOptions,
-    tokenizer: Tokenizer,
-    layout: WindowLayout,
-    files: Mapping[str, FileFingerprint],
-    inputs: Sequence[FileFingerprint],
+    report: DataSetReport, *, plan: RunPlan, files: Mapping[str, FileFingerprint]
 ) -> Manifest:
     """The manifest of one data set."""
+    options, tokenizer, layout = plan.options, plan.tokenizer, plan.layout
     account = report.account
     return Manifest(
         kind="windows",
-        options=_options_to_json(options),
+        options=options.to_json(),
         counts=account.counts(),
         drops=dict(account.pairs_dropped),
         files=files,
-        inputs=inputs,
+        inputs=plan.inputs,
         parents=[
             fingerprint_file(path).sha256
             for path in map(manifest_path, options.pairs)
@@ -65,19 +61,11 @@ def windows_manifest(
                 "split_id": layout.split_id,
                 "pad_id": layout.pad_id,
             },
-            "held_out": report.prefix != options.output_prefix,
+            "tokenized_by": {"encoder": plan.encoder.name, "distrusted": plan.distrusted},
+            "held_out": report.held_out,
             "languages": report.languages,
             "tokens_by_language": account.tokens_by_language(report.languages),
             "tokens_by_role": account.tokens_by_role(),
             "fill_rate": account.fill_rate,
         },
     )
-
-
-def _options_to_json(options: PreprocessOptions) -> dict[str, Any]:
-    values = dataclasses.asdict(options)
-    return values | {
-        "pairs": [str(path) for path in options.pairs],
-        "tokenizer": str(options.tokenizer),
-        "output_prefix": str(options.output_prefix),
-    }

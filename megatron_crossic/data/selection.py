@@ -1,6 +1,7 @@
 """Which pairs go on, and how much of them; what stays behind is entered in the account."""
 
 import hashlib
+import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
@@ -35,7 +36,7 @@ def drop_empty(pairs: Iterable[EncodedPair], account: Account) -> Iterator[Encod
         account.tokens_read += pair.num_tokens
         if not pair.pair.source.text.strip():
             account.drop_pair("empty_source", num_tokens=pair.num_tokens)
-        elif not pair.pair.target.text.strip():
+        elif not all(document.text.strip() for document in pair.pair.targets):
             account.drop_pair("empty_target", num_tokens=pair.num_tokens)
         else:
             yield pair
@@ -44,27 +45,29 @@ def drop_empty(pairs: Iterable[EncodedPair], account: Account) -> Iterator[Encod
 def limit_length_ratio(
     pairs: Iterable[EncodedPair], account: Account, *, ratio: float, rule: LengthRatioRule
 ) -> Iterator[EncodedPair]:
-    """Apply `rule` to pairs of which one side has more than `ratio` times the other's tokens.
+    """Apply `rule` to pairs of which a side has more than `ratio` times another's tokens.
 
-    `truncate`: the longer side keeps its leading paragraphs up to that length, its title and the
+    `truncate`: longer sides keep their leading paragraphs up to that length, their title and the
     first one always. `drop`: the pair is left out. `keep`: nothing is done.
     """
     for pair in pairs:
-        shorter, longer = sorted((pair.source, pair.target), key=lambda side: side.num_tokens)
-        limit = int(ratio * shorter.num_tokens)
-        if rule == "keep" or longer.num_tokens <= limit:
+        lengths = [side.num_tokens for side in pair.sides]
+        limit = int(ratio * min(lengths))
+        if rule == "keep" or max(lengths) <= limit:
             yield pair
         elif rule == "drop":
             account.drop_pair("length_ratio", num_tokens=pair.num_tokens)
         else:
-            kept = _leading_paragraphs(longer, limit=limit)
-            account.pairs_truncated += kept is not longer
-            account.drop_tokens("length_ratio_truncated", longer.num_tokens - kept.num_tokens)
-            is_source = longer is pair.source
-            yield replace(pair, source=kept) if is_source else replace(pair, target=kept)
+            sides = tuple(_leading_paragraphs(side, limit=limit) for side in pair.sides)
+            account.pairs_truncated += any(map(operator.is_not, sides, pair.sides))
+            kept = replace(pair, sides=sides)
+            account.drop_tokens("length_ratio_truncated", pair.num_tokens - kept.num_tokens)
+            yield kept
 
 
 def _leading_paragraphs(side: Side, *, limit: int) -> Side:
+    if side.num_tokens <= limit:
+        return side
     fewest = 2 if side.has_title else 1
     num_paragraphs = max(fewest, int((side.paragraph_ends <= limit).sum()))
     return side if num_paragraphs >= len(side.paragraph_ends) else side.leading(num_paragraphs)

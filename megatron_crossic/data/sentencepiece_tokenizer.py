@@ -28,7 +28,8 @@ class SentencePieceTokenizer:
         except OSError as error:
             raise unreadable(path, error) from error
         self.fingerprint = hashlib.sha256(content).hexdigest()
-        self._backend = _load(content, path)
+        self._model = _without_dummy_prefix(content, path)
+        self._backend = _load(self._model, path)
         self.vocab_size = int(self._backend.vocab_size())
         self.bos_id = _defined(self._backend.bos_id())
         self.eod_id = self._eod(eod_token, path)
@@ -38,6 +39,16 @@ class SentencePieceTokenizer:
     def encode_batch(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         encoded: list[NDArray[np.int32]] = self._backend.encode(list(texts), return_type="numpy")
         return encoded
+
+    def bulk_spec(self) -> bytes:
+        """The model with its control pieces renamed, since they are text in a text."""
+        model = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
+        model.CopyFrom(self._model)
+        for piece in model.pieces:
+            if piece.type == piece.CONTROL:
+                piece.piece = f"\ufdd0{piece.piece}"  # a noncharacter: never in a text
+        content: bytes = model.SerializeToString()
+        return content
 
     def token_starts(self, text: str) -> NDArray[np.int64]:
         offsets = self._backend.encode(text, return_type="offset_mapping")["offsets"]
@@ -61,18 +72,29 @@ class SentencePieceTokenizer:
         return found
 
 
-def _load(content: bytes, path: Path) -> sentencepiece.SentencePieceProcessor:
-    """The model without its dummy prefix, the space SentencePiece puts in front of every text."""
+def _without_dummy_prefix(content: bytes, path: Path) -> Any:
+    """The model without the space that SentencePiece puts in front of every text."""
     model = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
     try:
         model.ParseFromString(content)
-        model.normalizer_spec.add_dummy_prefix = False
+    except DecodeError as error:
+        raise _unusable(path, error) from error
+    model.normalizer_spec.add_dummy_prefix = False
+    return model
+
+
+def _load(model: Any, path: Path) -> sentencepiece.SentencePieceProcessor:
+    try:
         return sentencepiece.SentencePieceProcessor(model_proto=model.SerializeToString())
-    except (DecodeError, RuntimeError) as error:
-        raise DataError(
-            f"tokenizer must be a SentencePiece model, got {path}: {error}. "
-            "Point --tokenizer to a .model file or to a folder with tokenizer.json."
-        ) from error
+    except RuntimeError as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"tokenizer must be a SentencePiece model, got {path}: {error}. "
+        "Point --tokenizer to a .model file or to a folder with tokenizer.json."
+    )
 
 
 def _defined(token: int) -> int | None:

@@ -19,7 +19,7 @@ come last because they are known last. A window of 4,096 tokens with six chunks 
 
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,7 @@ _MAGIC = b"MCXSPANS"
 _HEADER = np.dtype([("magic", "S8"), ("version", "<u4"), ("seq_length", "<u4")])
 _FOOTER = np.dtype([("windows", "<u8"), ("spans", "<u8"), ("magic", "S8")])
 _VERSION = 1
+_BLOCK_SPANS = 1 << 16
 
 
 class Role(IntEnum):
@@ -61,24 +62,34 @@ class Role(IntEnum):
     PAD = 4
 
 
-class SpanWriter:
-    """Writes the sidecar while windows come in."""
+def write_span_header(output: HashingWriter, *, seq_length: int) -> None:
+    output.write(np.array((_MAGIC, _VERSION, seq_length), dtype=_HEADER).tobytes())
 
-    def __init__(self, file: BinaryIO, *, seq_length: int) -> None:
-        self.output = HashingWriter(file)
-        self._offsets = [0]
-        header = np.array((_MAGIC, _VERSION, seq_length), dtype=_HEADER)
-        self.output.write(header.tobytes())
 
-    def add(self, spans: SpanArray) -> None:
-        self.output.write(spans.tobytes())
-        self._offsets.append(self._offsets[-1] + len(spans))
+def read_spans(path: Path) -> SpanArray:
+    """The spans of a sidecar that has no table yet, memory-mapped."""
+    size = path.stat().st_size - _HEADER.itemsize
+    count = size // SPAN_DTYPE.itemsize
+    if not count:
+        return np.empty(0, dtype=SPAN_DTYPE)
+    return np.memmap(path, dtype=SPAN_DTYPE, mode="r", offset=_HEADER.itemsize, shape=(count,))
 
-    def finish(self) -> None:
-        """Write the table and the counts; nothing may be added afterwards."""
-        self.output.write(np.array(self._offsets, dtype="<i8").tobytes())
-        footer = np.array((len(self._offsets) - 1, self._offsets[-1], _MAGIC), dtype=_FOOTER)
-        self.output.write(footer.tobytes())
+
+def write_span_table(output: HashingWriter, path: Path, *, num_windows: int) -> None:
+    """Write the table and the counts behind the spans that `path` holds so far.
+
+    A window starts at each span that starts at 0, so the table is read off the file: a run that
+    goes on where another was killed knows no more than that.
+    """
+    spans = read_spans(path)
+    found = 0
+    for first in range(0, len(spans), _BLOCK_SPANS):
+        starts = np.flatnonzero(spans["start"][first : first + _BLOCK_SPANS] == 0) + first
+        output.write(starts.astype("<i8").tobytes())
+        found += len(starts)
+    assert found == num_windows, f"{found} windows have spans, {num_windows} have tokens"
+    output.write(np.array([len(spans)], dtype="<i8").tobytes())
+    output.write(np.array((num_windows, len(spans), _MAGIC), dtype=_FOOTER).tobytes())
 
 
 class SpanReader:
@@ -109,6 +120,10 @@ class SpanReader:
 
     def __getitem__(self, window: int) -> SpanArray:
         return self._spans[self._offsets[window] : self._offsets[window + 1]]
+
+    def of_windows(self, start: int, stop: int) -> SpanArray:
+        """The spans of consecutive windows, one after the other."""
+        return self._spans[self._offsets[start] : self._offsets[stop]]
 
 
 def _record(content: NDArray[np.uint8], dtype: np.dtype[Any], *, at: int) -> Any:

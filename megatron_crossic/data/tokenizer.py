@@ -51,6 +51,9 @@ class Tokenizer(Protocol):
     def token_starts(self, text: str) -> NDArray[np.int64]:
         """Index of the character at which each token of `text` starts."""  # [num_tokens]
 
+    def bulk_spec(self) -> bytes | str:
+        """The same tokenizer for `bulk`: content of a tokenizer.json or a SentencePiece model."""
+
     def decode(self, ids: Sequence[int] | NDArray[Any]) -> str:
         """The text of some tokens; special tokens show by their names."""
 
@@ -88,7 +91,8 @@ class HuggingFaceTokenizer:
         config_path = folder / "tokenizer_config.json"
         config = _read_json(config_path) if config_path.is_file() else {}
         with _refuse_unusable(folder / "tokenizer.json"):
-            self._backend = _build_backend(spec)
+            self._spec = _prefixless(spec)
+            self._backend = _build_backend(self._spec)
             self.bos_id = self._bos(config)
         self.fingerprint = _fingerprint(spec)
         ids = self._backend.get_vocab(with_added_tokens=True).values()
@@ -100,6 +104,11 @@ class HuggingFaceTokenizer:
     def encode_batch(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+
+    def bulk_spec(self) -> str:
+        # Special tokens are text here; others that were added stay tokens.
+        added = [token for token in self._spec.get("added_tokens", []) if not token["special"]]
+        return orjson.dumps(self._spec | {"added_tokens": added}).decode("utf-8")
 
     def token_starts(self, text: str) -> NDArray[np.int64]:
         offsets = self._backend.encode(text, add_special_tokens=False).offsets
@@ -149,11 +158,13 @@ def _refuse_unusable(path: Path) -> Iterator[None]:
         ) from error
 
 
+def _prefixless(spec: dict[str, Any]) -> dict[str, Any]:
+    stages = ("normalizer", "pre_tokenizer", "decoder")
+    return spec | {key: _without_prefix(spec.get(key)) for key in stages}
+
+
 def _build_backend(spec: dict[str, Any]) -> RustTokenizer:
-    stages = {
-        key: _without_prefix(spec.get(key)) for key in ("normalizer", "pre_tokenizer", "decoder")
-    }
-    backend = RustTokenizer.from_str(orjson.dumps(spec | stages).decode("utf-8"))
+    backend = RustTokenizer.from_str(orjson.dumps(spec).decode("utf-8"))
     backend.no_truncation()
     backend.no_padding()
     backend.encode_special_tokens = True

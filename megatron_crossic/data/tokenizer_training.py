@@ -68,7 +68,7 @@ def train_tokenizer(
 
 def _texts(pairs: Iterable[Pair]) -> Iterator[str]:
     for pair in pairs:
-        for document in (pair.source, pair.target):
+        for document in pair.documents:
             yield from (document.title, document.text)
 
 

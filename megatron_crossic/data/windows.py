@@ -1,27 +1,19 @@
-"""Chunks become windows: which chunks share a window, and how a window is laid out.
+"""Chunks become windows: how the chunks of a segment are laid out.
 
     BOS? | chunk SPLIT | chunk SPLIT | … | PAD PAD
 
-`split_aware` fills windows in order; where the next chunk does not fit, the window ends after the
-last SPLIT and the next window starts with that chunk. `best_fit` packs the same chunks by best fit
-decreasing within a look-ahead buffer: less padding, for the price of holding the buffer (2,048
-chunks of 2,000 tokens take 16 MB) and of neighbours that were not neighbours in the file. The
-chunks of a pair stay together where all of them fit in one window, and are always in order inside
-a window. Both keep every chunk whole.
-
-Padding on 1,467 English-Spanish documentation pages, Qwen2.5 tokens, windows of 4,096:
-split_aware 22 %, best_fit 1.0 %; and with chunks of at most a quarter of the window 10 % and 0.8 %.
+Which chunks share a window is decided by `packing`; here their tokens and spans are moved in bulk:
+a segment of 16 million tokens is a few array operations and one copy for each chunk.
 """
 
-from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from megatron_crossic.data.modes import Chunk
+from megatron_crossic.data.chunk_batch import SPLIT_TOKENS, ChunkBatch, Ints, ranges
+from megatron_crossic.data.packing import ASSEMBLIES, Packing
 from megatron_crossic.data.spans import (
     NO_CHUNK,
     NO_LANGUAGE,
@@ -30,12 +22,6 @@ from megatron_crossic.data.spans import (
     Role,
     SpanArray,
 )
-
-BUFFER_CHUNKS = 2048
-"""Look-ahead of `best_fit`."""
-
-SPLIT_TOKENS = 1
-"""What a chunk costs in a window beside its own tokens."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,9 +35,14 @@ class WindowLayout:
     dtype: np.dtype[Any]
 
     @property
+    def num_leading(self) -> int:
+        """Tokens before the first chunk: BOS or nothing."""
+        return int(self.bos_id is not None)
+
+    @property
     def capacity(self) -> int:
         """Tokens of a window that chunks and their SPLITs may take."""
-        return self.seq_length - (self.bos_id is not None)
+        return self.seq_length - self.num_leading
 
     @property
     def budget(self) -> int:
@@ -60,107 +51,124 @@ class WindowLayout:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Window:
-    """One training sample."""
+class Windows:
+    """Consecutive training samples."""
 
-    tokens: NDArray[np.integer[Any]]  # [seq_length]
+    tokens: NDArray[Any]  # [windows, seq_length]
     spans: SpanArray
-    """Every token is in exactly one span, in order."""
+    """Window after window; in each every token is in exactly one span, in order."""
+
+    def __len__(self) -> int:
+        return len(self.tokens)
 
 
-def build_window(chunks: Sequence[Chunk], layout: WindowLayout) -> Window:
-    """Lay chunks down in order, each with its SPLIT, and fill up with PAD."""
-    tokens = np.full(layout.seq_length, layout.pad_id, dtype=layout.dtype)
-    rows: list[tuple[int, int, int, int, int, int]] = []
-    at = 0
-    if layout.bos_id is not None:
-        tokens[0], at = layout.bos_id, 1
-        rows.append((0, 1, NO_CHUNK, NO_PAIR, NO_LANGUAGE, Role.BOS))
-    for ordinal, chunk in enumerate(chunks):
-        for part in chunk.parts:
-            length = len(part.tokens)
-            tokens[at : at + length] = part.tokens
-            rows.append((at, length, ordinal, chunk.pair, part.language, part.role))
-            at += length
-        tokens[at] = layout.split_id
-        rows.append((at, SPLIT_TOKENS, ordinal, chunk.pair, NO_LANGUAGE, Role.SPLIT))
-        at += SPLIT_TOKENS
-    if at < layout.seq_length:
-        rows.append((at, layout.seq_length - at, NO_CHUNK, NO_PAIR, NO_LANGUAGE, Role.PAD))
-    return Window(tokens=tokens, spans=np.array(rows, dtype=SPAN_DTYPE))
+def make_windows(
+    chunks: ChunkBatch, layout: WindowLayout, *, assembly: str, first_pair: int = 0
+) -> Windows:
+    """Pack the chunks of a segment, lane by lane, and lay the windows out.
 
-
-def split_aware(groups: Iterable[Sequence[Chunk]], *, capacity: int) -> Iterator[list[Chunk]]:
-    """Windows in the order of the chunks; `groups` are the chunks of one pair each."""
-    window: list[Chunk] = []
-    free = capacity
-    for chunk in (chunk for group in groups for chunk in group):
-        size = chunk.num_tokens + SPLIT_TOKENS
-        if size > free:
-            yield window
-            window, free = [], capacity
-        window.append(chunk)
-        free -= size
-    if window:
-        yield window
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Bundle:
-    """Chunks of one pair that stay together: all of them or, where that is too much, one."""
-
-    arrival: int
-    size: int
-    chunks: tuple[Chunk, ...]
-
-
-def best_fit(
-    groups: Iterable[Sequence[Chunk]], *, capacity: int, buffer_chunks: int = BUFFER_CHUNKS
-) -> Iterator[list[Chunk]]:
-    """Windows packed by best fit decreasing among the next `buffer_chunks` chunks.
-
-    When the buffer is full, all of it is packed; the fuller half of the windows leaves and the
-    bundles of the other half wait for better company.
+    `first_pair` is the ordinal in the data set of the segment's first pair.
     """
-    waiting: list[_Bundle] = []
-    num_chunks = arrival = 0
-    for group in groups:
-        size = sum(chunk.num_tokens + SPLIT_TOKENS for chunk in group)
-        for chunks in [group] if size <= capacity else [[chunk] for chunk in group]:
-            size = sum(chunk.num_tokens + SPLIT_TOKENS for chunk in chunks)
-            waiting.append(_Bundle(arrival, size, tuple(chunks)))
-            num_chunks += len(chunks)
-            arrival += 1
-        if num_chunks >= buffer_chunks:
-            bins = _pack(waiting, capacity=capacity)
-            leaving = -(-len(bins) // 2)
-            yield from map(_to_window, bins[:leaving])
-            waiting = sorted(bundle for bundles in bins[leaving:] for bundle in bundles)
-            num_chunks = sum(len(bundle.chunks) for bundle in waiting)
-    yield from map(_to_window, _pack(waiting, capacity=capacity))
+    pack = ASSEMBLIES[assembly]
+    orders, bounds = [np.empty(0, dtype=np.int64)], [np.zeros(1, dtype=np.int64)]
+    for lane in lane_order(chunks):
+        # Groups are numbered anew in the order of the lane.
+        changes = np.diff(chunks.groups[lane], prepend=-1) != 0
+        packing = pack(chunks.sizes[lane], np.cumsum(changes) - 1, capacity=layout.capacity)
+        bounds.append(packing.bounds[1:] + bounds[-1][-1])
+        orders.append(lane[packing.order])
+    packing = Packing(order=np.concatenate(orders), bounds=np.concatenate(bounds))
+    windows = lay_out(chunks, packing, layout)
+    of_chunks = windows.spans["pair"] != NO_PAIR
+    windows.spans["pair"][of_chunks] += np.uint32(first_pair)
+    return windows
 
 
-def _pack(bundles: Sequence[_Bundle], *, capacity: int) -> list[list[_Bundle]]:
-    """Largest first, each into the fullest bin that still takes it; fullest bins first."""
-    bins: list[list[_Bundle]] = []
-    by_space: list[tuple[int, int]] = []  # (free tokens, index of the bin), sorted
-    for bundle in sorted(bundles, key=lambda bundle: (-bundle.size, bundle.arrival)):
-        place = bisect_left(by_space, (bundle.size, 0))
-        if place < len(by_space):
-            free, index = by_space.pop(place)
-            bins[index].append(bundle)
-        else:
-            free, index = capacity, len(bins)
-            bins.append([bundle])
-        insort(by_space, (free - bundle.size, index))
-    return [bins[index] for _, index in by_space]
+def lane_order(chunks: ChunkBatch) -> list[Ints]:
+    """Indices of the chunks of each lane; a window never mixes lanes.
+
+    There is one lane unless documents are apart (`mix`). With n documents a pair there are n: the
+    pairs are cut into n blocks, and document d of a pair in block b goes to lane (b + d) % n. So
+    each lane has all languages, but one document of each pair. Six pairs in two languages:
+
+        lane 0   s0 t3 s1 t4 s2 t5
+        lane 1   t0 s3 t1 s4 t2 s5
+    """
+    num_lanes = int(chunks.group_documents.max(initial=0)) + 1
+    if num_lanes == 1:
+        return [np.arange(len(chunks.sizes))]
+    pairs, documents = chunks.group_pairs, chunks.group_documents
+    size = -(-chunks.num_pairs // num_lanes)
+    block, place = pairs // size, pairs % size
+    lanes = (block + documents) % num_lanes
+    found = []
+    for lane in range(num_lanes):
+        groups = np.flatnonzero(lanes == lane)
+        groups = groups[np.lexsort((block[groups], place[groups]))]
+        first = np.searchsorted(chunks.groups, groups)
+        counts = np.searchsorted(chunks.groups, groups, side="right") - first
+        found.append(ranges(first, counts))
+    return found
 
 
-def _to_window(bundles: Sequence[_Bundle]) -> list[Chunk]:
-    return [chunk for bundle in sorted(bundles) for chunk in bundle.chunks]
+def lay_out(chunks: ChunkBatch, packing: Packing, layout: WindowLayout) -> Windows:
+    """The windows of a packing."""
+    num_windows = len(packing.bounds) - 1
+    per_window = np.diff(packing.bounds)
+    sizes = chunks.sizes[packing.order]
+    window = np.repeat(np.arange(num_windows), per_window)
+    before = np.cumsum(sizes) - sizes  # tokens of chunks before this one, all windows together
+    starts = before - before[packing.bounds[:-1]][window] + layout.num_leading
+    ends = np.zeros(num_windows, dtype=np.int64)  # first padding token of each window
+    np.maximum.at(ends, window, starts + sizes)
+    tokens = np.full((num_windows, layout.seq_length), layout.pad_id, dtype=layout.dtype)
+    if layout.bos_id is not None:
+        tokens[:, 0] = layout.bos_id
+    _copy_chunks(chunks, packing.order, tokens.reshape(-1), window * layout.seq_length + starts)
+    ordinals = np.arange(len(window)) - packing.bounds[:-1][window]
+    rows = [
+        _chunk_spans(chunks, packing.order, window=window, starts=starts, ordinals=ordinals),
+        _edge_spans(np.arange(num_windows), 0, layout.num_leading, Role.BOS),
+        _edge_spans(np.arange(num_windows), ends, layout.seq_length - ends, Role.PAD),
+    ]
+    where = np.concatenate([at for at, _ in rows])
+    spans = np.concatenate([found for _, found in rows])
+    position = where * layout.seq_length + spans["start"]
+    return Windows(tokens=tokens, spans=spans[np.argsort(position, kind="stable")])
 
 
-ASSEMBLIES: dict[str, Callable[..., Iterator[list[Chunk]]]] = {
-    "split_aware": split_aware,
-    "best_fit": best_fit,
-}
+def _copy_chunks(chunks: ChunkBatch, order: Ints, flat: NDArray[Any], targets: Ints) -> None:
+    ends = np.cumsum(chunks.sizes)
+    sources = (ends - chunks.sizes)[order].tolist()
+    for source, target, size in zip(
+        sources, targets.tolist(), chunks.sizes[order].tolist(), strict=True
+    ):
+        flat[target : target + size] = chunks.tokens[source : source + size]
+
+
+def _chunk_spans(
+    chunks: ChunkBatch, order: Ints, *, window: Ints, starts: Ints, ordinals: Ints
+) -> tuple[Ints, SpanArray]:
+    """Window and span of every span of every chunk, in the order of the packing."""
+    counts = chunks.span_counts[order]
+    first = (np.cumsum(chunks.span_counts) - chunks.span_counts)[order]
+    taken = ranges(first, counts)
+    spans = np.empty(len(taken), dtype=SPAN_DTYPE)
+    spans["start"] = chunks.span_starts[taken] + np.repeat(starts, counts)
+    spans["length"] = chunks.span_lengths[taken]
+    spans["chunk"] = np.repeat(ordinals, counts)
+    spans["pair"] = np.repeat(chunks.group_pairs[chunks.groups[order]], counts)
+    spans["language"] = chunks.span_languages[taken]
+    spans["role"] = chunks.span_roles[taken]
+    return np.repeat(window, counts), spans
+
+
+def _edge_spans(
+    window: Ints, start: Ints | int, length: Ints | int, role: Role
+) -> tuple[Ints, SpanArray]:
+    """BOS or PAD of every window that has it."""
+    spans = np.empty(len(window), dtype=SPAN_DTYPE)
+    spans["start"], spans["length"], spans["role"] = start, length, role
+    spans["chunk"], spans["pair"], spans["language"] = NO_CHUNK, NO_PAIR, NO_LANGUAGE
+    kept = spans["length"] > 0
+    return window[kept], spans[kept]

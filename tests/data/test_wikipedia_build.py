@@ -104,7 +104,7 @@ def test_pairs_come_out_clean_in_the_order_of_the_source(world: World) -> None:
         title="Berlin",
         text="Berlin is the capital.\n\nHistory\n\nIt is old.",
     )
-    assert second.target == Document(
+    assert second.targets[0] == Document(
         id="eswiki:11", language="es", title="Berlín", text="Berlín es la capital."
     )
     assert (second.origin, second.score) == ("langlink", None)

@@ -11,7 +11,7 @@ import orjson
 
 from megatron_crossic.data.pairs import KIND, write_pairs
 from megatron_crossic.data.records import Document, Pair
-from megatron_crossic.data.wikipedia.blocks import OnBytes
+from megatron_crossic.data.unpack import OnBytes
 from megatron_crossic.data.wikipedia.clean import clean_wikitext
 from megatron_crossic.data.wikipedia.dump import Page, read_pages
 from megatron_crossic.data.wikipedia.index import WikiIndex, index_dump
@@ -200,7 +200,7 @@ class _Builder:
         return Pair(
             id=f"{source['id']}-{target['id']}",
             source=_document(source),
-            target=_document(target),
+            targets=(_document(target),),
             origin="langlink",
             provenance={
                 "source": source["provenance"],

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 from xml.parsers import expat
 
-from megatron_crossic.data.wikipedia.blocks import OnBytes, ignore_bytes, read_blocks
+from megatron_crossic.data.unpack import OnBytes, ignore_bytes, read_blocks
 from megatron_crossic.data.wikipedia.titles import redirect_target
 from megatron_crossic.errors import DataError
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from megatron_crossic.data.wikipedia.blocks import OnBytes, ignore_bytes
+from megatron_crossic.data.unpack import OnBytes, ignore_bytes
 from megatron_crossic.data.wikipedia.dump import Page, read_pages
 from megatron_crossic.data.wikipedia.namespaces import is_article
 from megatron_crossic.data.wikipedia.titles import normalise_title, split_fragment

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from megatron_crossic.data.wikipedia.blocks import OnBytes, ignore_bytes
+from megatron_crossic.data.unpack import OnBytes, ignore_bytes
 from megatron_crossic.data.wikipedia.index import WikiIndex
 from megatron_crossic.data.wikipedia.sql import read_rows
 from megatron_crossic.data.wikipedia.titles import split_fragment

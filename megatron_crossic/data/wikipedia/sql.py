@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from megatron_crossic.data.wikipedia.blocks import OnBytes, ignore_bytes, read_blocks
+from megatron_crossic.data.unpack import OnBytes, ignore_bytes, read_blocks
 from megatron_crossic.errors import DataError
 from megatron_crossic.jsonl import preview
 

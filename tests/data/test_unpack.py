@@ -3,12 +3,18 @@ import gzip
 from pathlib import Path
 
 import pytest
+import zstandard
 
-from megatron_crossic.data.wikipedia.blocks import BLOCK_BYTES, read_blocks
+from megatron_crossic.data.unpack import BLOCK_BYTES, is_packed, read_blocks
 from megatron_crossic.errors import DataError
 
 CONTENT = b"<mediawiki>" + bytes(range(256)) * (BLOCK_BYTES // 256) + b"</mediawiki>"
-PACKERS = {"plain": bytes, "gzip": gzip.compress, "bzip2": bz2.compress}
+PACKERS = {
+    "plain": bytes,
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,  # as the command line does
+}
 
 
 @pytest.mark.parametrize("packing", PACKERS)
@@ -27,6 +33,21 @@ def test_multistream_bzip2_is_read_to_its_end(tmp_path: Path) -> None:
     assert b"".join(read_blocks(path)) == b"first second"
 
 
+@pytest.mark.parametrize("packing", ["gzip", "bzip2", "zstd"])
+def test_files_joined_end_to_end_are_one(tmp_path: Path, packing: str) -> None:
+    path = tmp_path / "joined"
+    pack = PACKERS[packing]
+    path.write_bytes(pack(b"first ") + pack(CONTENT) + pack(b"last"))
+    assert b"".join(read_blocks(path)) == b"first " + CONTENT + b"last"
+
+
+def test_packing_is_told_from_the_content(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for packing, pack in PACKERS.items():
+        path.write_bytes(pack(CONTENT))
+        assert is_packed(path) == (packing != "plain")
+
+
 @pytest.mark.parametrize("packing", PACKERS)
 def test_progress_adds_up_to_the_size_of_the_file(tmp_path: Path, packing: str) -> None:
     path = tmp_path / "dump"
@@ -36,7 +57,7 @@ def test_progress_adds_up_to_the_size_of_the_file(tmp_path: Path, packing: str) 
     assert sum(steps) == path.stat().st_size
 
 
-@pytest.mark.parametrize("packing", ["gzip", "bzip2"])
+@pytest.mark.parametrize("packing", ["gzip", "bzip2", "zstd"])
 def test_a_file_cut_off_is_named(tmp_path: Path, packing: str) -> None:
     path = tmp_path / "dump.xml"
     packed = PACKERS[packing](CONTENT)
@@ -45,7 +66,7 @@ def test_a_file_cut_off_is_named(tmp_path: Path, packing: str) -> None:
         list(read_blocks(path))
 
 
-@pytest.mark.parametrize("packing", ["gzip", "bzip2"])
+@pytest.mark.parametrize("packing", ["gzip", "bzip2", "zstd"])
 def test_a_damaged_file_is_named(tmp_path: Path, packing: str) -> None:
     path = tmp_path / "dump.xml"
     packed = bytearray(PACKERS[packing](CONTENT))
@@ -63,5 +84,5 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_other_packings_are_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "dump.7z"
     path.write_bytes(b"7z\xbc\xaf\x27\x1c\0\0")
-    with pytest.raises(DataError, match=r"plain, \.gz or \.bz2, got 7z .*Unpack it first"):
+    with pytest.raises(DataError, match=r"plain, \.gz, \.bz2 or \.zst, got 7z .*Unpack it first"):
         list(read_blocks(path))

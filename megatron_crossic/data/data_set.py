@@ -1,0 +1,62 @@
+"""One data set while it is made: chunks of a segment in, windows and their account out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from megatron_crossic.data.account import Account
+from megatron_crossic.data.budget import TokenBudget, document_tokens, repeat_windows
+from megatron_crossic.data.chunk_batch import LanguageTable, join_batches
+from megatron_crossic.data.journal import DataSetState
+from megatron_crossic.data.windows import make_windows
+from megatron_crossic.data.worker import Share
+from megatron_crossic.data.writer import WindowWriter
+
+
+@dataclass(kw_only=True, slots=True)
+class DataSetInProgress:
+    """The writer of a data set and what is known of its content so far."""
+
+    writer: WindowWriter
+    assembly: str
+    account: Account = field(default_factory=Account)
+    languages: LanguageTable = field(default_factory=LanguageTable)
+    budget: TokenBudget | None = None
+    """Document tokens it may have; None for all there are."""
+
+    def add_segment(self, shares: Sequence[Share]) -> None:
+        """Make and write the windows of a segment."""
+        chunks = join_batches([share.chunks for share in shares], self.languages)
+        for share in shares:
+            self.account.add(share.account)
+        windows = make_windows(
+            chunks,
+            self.writer.layout,
+            assembly=self.assembly,
+            first_pair=self.writer.num_pairs,
+        )
+        if self.budget is not None:
+            made = document_tokens(windows.spans).sum()
+            windows = self.budget.take(windows)
+            kept = document_tokens(windows.spans).sum()
+            self.account.drop_tokens("over_budget", int(made - kept))
+        self.writer.add_pairs(chunks.provenance, num_pairs=chunks.num_pairs)
+        self.writer.add_windows(windows)
+        self.account.add_windows(windows.spans, num_windows=len(windows))
+        self.writer.flush()
+
+    @property
+    def is_full(self) -> bool:
+        return self.budget is not None and not self.budget.left
+
+    def finish(self) -> None:
+        """After the last segment: begin again where the budget is not spent."""
+        while self.budget is not None and self.budget.left and self.writer.num_windows:
+            for windows in repeat_windows(self.writer.written(), self.budget, self.account):
+                self.writer.add_windows(windows)
+                self.account.add_windows(windows.spans, num_windows=len(windows))
+        self.account.check()
+
+    def state(self) -> DataSetState:
+        return DataSetState(
+            writer=self.writer.state(), account=self.account, languages=self.languages.names()
+        )

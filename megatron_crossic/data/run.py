@@ -1,0 +1,195 @@
+"""One run of preprocessing: opens or resumes its data sets, feeds them segments, commits them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from megatron_crossic.data.budget import TokenBudget
+from megatron_crossic.data.bulk import Encoder
+from megatron_crossic.data.chunk_batch import LanguageTable
+from megatron_crossic.data.cutting import ChunkRules
+from megatron_crossic.data.data_set import DataSetInProgress
+from megatron_crossic.data.inputs import Block, input_bytes, read_segments
+from megatron_crossic.data.journal import Journal, RunState
+from megatron_crossic.data.options import PreprocessOptions
+from megatron_crossic.data.tokenizer import Tokenizer
+from megatron_crossic.data.windows import WindowLayout
+from megatron_crossic.data.worker import BlockResult, BlockWorker, Stopwatch
+from megatron_crossic.data.workers import ordered_results
+from megatron_crossic.data.writer import PartialFilesDiffer, WindowWriter
+from megatron_crossic.files import FileFingerprint
+from megatron_crossic.manifest import is_incomplete, manifest_path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far preprocessing is."""
+
+    done_bytes: int
+    """Bytes of input whose windows are made; of packed files, as they are on disk."""
+    total_bytes: int
+    windows: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listener:
+    """What the caller wants to hear of."""
+
+    on_progress: Callable[[Progress], None] = lambda _: None
+    on_warning: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunPlan:
+    """All that decides what a run makes."""
+
+    options: PreprocessOptions
+    tokenizer: Tokenizer
+    encoder: Encoder
+    layout: WindowLayout
+    inputs: tuple[FileFingerprint, ...]
+    distrusted: str = ""
+    """Why the fast encoder was given up, if it was."""
+
+    @property
+    def prefixes(self) -> tuple[Path, ...]:
+        """Of the training and, with a hold-out, the validation data set."""
+        prefix = self.options.prefix
+        if not self.options.validation_fraction:
+            return (prefix,)
+        return (prefix, self.options.validation_prefix)
+
+    def identity(self) -> dict[str, Any]:
+        """What a journal must say for a run to go on with it."""
+        return {
+            "options": self.options.to_json(),
+            "inputs": [[each.name, each.num_bytes, each.sha256] for each in self.inputs],
+            "tokenizer": self.tokenizer.fingerprint,
+            "encoder": self.encoder.name,
+        }
+
+    def worker(self) -> BlockWorker:
+        return BlockWorker(
+            options=self.options,
+            tokenizer=self.tokenizer,
+            encoder=self.encoder,
+            rules=ChunkRules(
+                mode=self.options.mode,
+                granularity=self.options.granularity,
+                budget=self.options.chunk_budget(self.layout),
+                split_id=self.layout.split_id,
+                dtype=self.layout.dtype,
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    segment: int
+    block: Block
+
+
+def make_data_sets(
+    plan: RunPlan, stack: ExitStack, journal: Journal, listener: Listener, watch: Stopwatch
+) -> list[DataSetInProgress]:
+    """All segments of the inputs as windows in partial files, which `stack` owns."""
+    data_sets, last = _open(plan, stack, journal, listener)
+    budget = data_sets[0].budget
+    total = sum(map(input_bytes, plan.options.pairs))
+    done = 0
+    for segment, results in _segments(plan, after=last):
+        shares = []
+        for task, result in results:
+            shares.append(result.shares)
+            watch.add(result.seconds)
+            done += task.block.disk_bytes
+        with watch("pack and write"):
+            for data_set, of_data_set in zip(data_sets, zip(*shares, strict=True), strict=True):
+                data_set.add_segment(of_data_set)
+            journal.add(RunState(segment=segment, data_sets=[each.state() for each in data_sets]))
+        windows = sum(each.writer.num_windows for each in data_sets)
+        listener.on_progress(Progress(done_bytes=done, total_bytes=total, windows=windows))
+        for data_set in data_sets:
+            data_set.writer.keep_partial = True
+        if budget is not None and not budget.left:
+            break
+    for data_set in data_sets:
+        data_set.finish()
+    return data_sets
+
+
+def _segments(
+    plan: RunPlan, *, after: int
+) -> Iterator[tuple[int, Iterator[tuple[_Task, BlockResult]]]]:
+    """The results of each segment of this shard behind `after`."""
+    options, worker = plan.options, plan.worker()
+    index, count = options.shard or (0, 1)
+    tasks = (
+        _Task(segment, block)
+        for segment, block in read_segments(
+            options.pairs, block_bytes=options.block_bytes, segment_bytes=options.segment_bytes
+        )
+        if segment > after and segment % count == index
+    )
+    results = ordered_results(lambda task: worker(task.block), tasks, workers=options.workers)
+    return groupby(results, key=lambda pair: pair[0].segment)
+
+
+def _open(
+    plan: RunPlan, stack: ExitStack, journal: Journal, listener: Listener
+) -> tuple[list[DataSetInProgress], int]:
+    """The data sets as a killed run left them, or new ones; the last segment in them."""
+    state = journal.last_state()
+    if state is not None:
+        try:
+            return _resume(plan, stack, state), state.segment
+        except (PartialFilesDiffer, OSError):
+            listener.on_warning(
+                f"warning: the partial files of {plan.options.prefix} are not what their journal "
+                "says; starting anew"
+            )
+    data_sets = [
+        DataSetInProgress(
+            writer=stack.enter_context(_writer(plan, prefix)), assembly=plan.options.assembly
+        )
+        for prefix in plan.prefixes
+    ]
+    data_sets[0].budget = _budget(plan)
+    journal.begin()
+    return data_sets, -1
+
+
+def _resume(plan: RunPlan, stack: ExitStack, state: RunState) -> list[DataSetInProgress]:
+    data_sets = []
+    with ExitStack() as opened:
+        for prefix, each in zip(plan.prefixes, state.data_sets, strict=True):
+            writer = opened.enter_context(_writer(plan, prefix, resume_from=each.writer))
+            writer.keep_partial = True
+            data_sets.append(
+                DataSetInProgress(
+                    writer=writer,
+                    assembly=plan.options.assembly,
+                    account=each.account,
+                    languages=LanguageTable(each.languages),
+                )
+            )
+        stack.push(opened.pop_all())
+    data_sets[0].budget = _budget(plan, spent=data_sets[0].account.tokens_in_windows)
+    return data_sets
+
+
+def _writer(plan: RunPlan, prefix: Path, **settings: Any) -> WindowWriter:
+    # A run that was killed while its files got their names left the mark on the training set.
+    overwrite = plan.options.overwrite or is_incomplete(manifest_path(plan.options.prefix))
+    return WindowWriter(prefix, layout=plan.layout, overwrite=overwrite, **settings)
+
+
+def _budget(plan: RunPlan, *, spent: int = 0) -> TokenBudget | None:
+    if plan.options.match_tokens is None:
+        return None
+    budget = TokenBudget.of(plan.options.match_tokens, pad_id=plan.layout.pad_id)
+    budget.left -= spent
+    return budget

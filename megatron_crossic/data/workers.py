@@ -1,0 +1,83 @@
+"""Results in order from worker processes, with an end whatever happens to one of them."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import Any, TypeVar
+
+from megatron_crossic.errors import DataError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+_FUNCTION: list[Callable[[Any], Any]] = []
+"""What a worker process calls: it inherits the function by being forked, so nothing is pickled."""
+
+
+def available_cores() -> int:
+    """Cores this process may use; in a container or a Slurm step often fewer than there are."""
+    return len(os.sched_getaffinity(0))
+
+
+def ordered_results(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int
+) -> Iterator[tuple[Item, Result]]:
+    """Yield (item, function(item)) in the order of the items.
+
+    With one worker in this process; else in forked processes, which hold the function's data
+    (tokenizers) together. At most two items a worker are under way or waiting, so memory does not
+    grow where results come faster than they are used. Errors come where their item would.
+    """
+    if workers == 1:
+        for item in items:
+            yield item, function(item)
+        return
+    pool = ProcessPoolExecutor(
+        max_workers=workers,
+        mp_context=multiprocessing.get_context("fork"),
+        initializer=_start,
+        initargs=(function,),
+    )
+    try:
+        yield from _ordered(pool, iter(items), ahead=2 * workers)
+    except BrokenProcessPool as error:
+        raise DataError(
+            f"worker processes must live until their work is done, got one of {workers} killed. "
+            "Most often memory ran out: use fewer --workers or give the job more, then run the "
+            "same command again; it goes on where it was."
+        ) from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _ordered(
+    pool: ProcessPoolExecutor, items: Iterator[Item], *, ahead: int
+) -> Iterator[tuple[Item, Any]]:
+    waiting: deque[tuple[Item, Future[Any]]] = deque()
+    while True:
+        for item in islice(items, ahead - len(waiting)):
+            waiting.append((item, pool.submit(_call, item)))
+        if not waiting:
+            return
+        item, future = waiting.popleft()
+        yield item, future.result()
+
+
+def _call(item: Any) -> Any:
+    return _FUNCTION[-1](item)
+
+
+def _start(function: Callable[[Any], Any]) -> None:
+    """In a new worker: end with the parent, leave Ctrl-C to it, keep other thread pools out."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    _FUNCTION.append(function)
