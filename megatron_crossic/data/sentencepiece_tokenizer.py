@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ class SentencePieceTokenizer:
         self.eod_id = self._eod(eod_token, path)
         pad = _defined(self._backend.pad_id())
         self.pad_id = self.eod_id if pad is None else pad
+
+    @cached_property
+    def byte_lengths(self) -> NDArray[np.int32] | None:
+        """Bytes of each piece: "▁" stands for a space, a byte piece for its byte."""
+        pieces = self._model.pieces
+        texts = ("▁" if each.type == each.BYTE else each.piece for each in pieces)
+        lengths = [len(text.replace("▁", " ").encode()) for text in texts]
+        return np.array(lengths, dtype=np.int32)
 
     def encode_batch(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         encoded: list[NDArray[np.int32]] = self._backend.encode(list(texts), return_type="numpy")

@@ -56,10 +56,11 @@ class Side:
         ends before the first token that starts at or after its last character.
         """
         text = self.paragraphs[paragraph]
-        starts = np.maximum.accumulate(self.tokenizer.token_starts(text))
         start = int(self.paragraph_ends[paragraph - 1]) if paragraph else 0
-        ends = np.searchsorted(starts, sentence_ends(text, language=self.language), side="left")
-        return np.unique(start + ends)
+        tokens = self.tokens[start : self.paragraph_ends[paragraph]]
+        ends = sentence_ends(text, language=self.language)
+        found = _token_positions(text, tokens, ends, self.tokenizer)
+        return np.unique(start + found)
 
     def leading(self, num_paragraphs: int) -> "Side":
         """The same side cut short after some of its paragraphs."""
@@ -111,6 +112,25 @@ def encode_pairs(
         for pair in batch:
             source = replace(next(sides), role=Role.SOURCE)
             yield EncodedPair(pair=pair, sides=(source, *islice(sides, len(pair.targets))))
+
+
+def _token_positions(
+    text: str, tokens: NDArray[np.int32], ends: Positions, tokenizer: Tokenizer
+) -> Positions:
+    """For character offsets, the number of tokens that start before them.
+
+    Counted in bytes, which takes no tokenizer. Where a tokenizer changed the text (normalization)
+    its tokens do not add up to the text's bytes, and it is asked instead.
+    """
+    if tokenizer.byte_lengths is not None:
+        content = np.frombuffer(text.encode(), dtype=np.uint8)
+        lengths = tokenizer.byte_lengths[tokens].astype(np.int64)
+        if lengths.sum() == len(content):
+            # Every byte but those of the form 10xxxxxx starts a character.
+            characters = np.append(np.flatnonzero(content & 0xC0 != 0x80), len(content))
+            return np.searchsorted(np.cumsum(lengths) - lengths, characters[ends], side="left")
+    starts = np.maximum.accumulate(tokenizer.token_starts(text))
+    return np.searchsorted(starts, ends, side="left")
 
 
 def _batches(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:

@@ -14,6 +14,7 @@ habits of tokenizers that suit a single prompt are switched off:
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,8 +49,13 @@ class Tokenizer(Protocol):
     def encode_batch(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Token ids of each text, nothing added."""
 
+    @property
+    def byte_lengths(self) -> NDArray[np.int32] | None:
+        """UTF-8 bytes each id stands for; None where tokens are not runs of bytes."""
+        # [vocab_size]
+
     def token_starts(self, text: str) -> NDArray[np.int64]:
-        """Index of the character at which each token of `text` starts."""  # [num_tokens]
+        """Index of the character at which each token of `text` starts; slow."""  # [num_tokens]
 
     def bulk_spec(self) -> bytes | str:
         """The same tokenizer for `bulk`: content of a tokenizer.json or a SentencePiece model."""
@@ -100,6 +106,16 @@ class HuggingFaceTokenizer:
         self.eod_id = self._eod(config, eod_token, folder)
         pad = self.token_id(_name(config.get("pad_token")))
         self.pad_id = self.eod_id if pad is None else pad
+
+    @cached_property
+    def byte_lengths(self) -> NDArray[np.int32] | None:
+        if b"ByteLevel" not in orjson.dumps(self._spec.get("pre_tokenizer")):
+            return None
+        return _byte_length_table(
+            self._spec.get("added_tokens", []),
+            self._backend.get_vocab(with_added_tokens=True),
+            vocab_size=self.vocab_size,
+        )
 
     def encode_batch(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
@@ -188,6 +204,17 @@ def _without_prefix(stage: Any) -> Any:
             inner = [kept for part in stage[key] if (kept := _without_prefix(part)) is not None]
             return stage | {key: inner}
     return stage
+
+
+def _byte_length_table(
+    added_tokens: Sequence[dict[str, Any]], vocabulary: dict[str, int], *, vocab_size: int
+) -> NDArray[np.int32]:
+    """Bytes of each id of a byte-level vocabulary: there a byte is written as one character."""
+    lengths = np.zeros(vocab_size, dtype=np.int32)
+    lengths[list(vocabulary.values())] = list(map(len, vocabulary))
+    for token in added_tokens:
+        lengths[token["id"]] = len(token["content"].encode())
+    return lengths
 
 
 def _fingerprint(spec: dict[str, Any]) -> str:
