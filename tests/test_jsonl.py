@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from megatron_crossic.errors import DataError
-from megatron_crossic.jsonl import preview, read_json_lines, to_json_line
+from megatron_crossic.jsonl import parse_json_lines, preview, to_json_line
 
 
-def test_lines_are_numbered_and_blank_lines_passed_over(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(to_json_line({"a": "日本"}) + b"\n  \n" + b'{"b": 2}')
-    assert list(read_json_lines(path)) == [(1, {"a": "日本"}), (4, {"b": 2})]
+def test_lines_are_numbered_and_blank_lines_passed_over() -> None:
+    lines = [to_json_line({"a": "日本"}), b"\n", b"  \n", b'{"b": 2}']
+    assert list(parse_json_lines(Path("a"), lines)) == [(1, {"a": "日本"}), (4, {"b": 2})]
+    assert [number for number, _ in parse_json_lines(Path("a"), lines, first=7)] == [7, 10]
 
 
 @pytest.mark.parametrize(
@@ -22,16 +22,9 @@ def test_lines_are_numbered_and_blank_lines_passed_over(tmp_path: Path) -> None:
         (b'{"a": "\xff"}', r"a\.jsonl, line 2 must be one JSON object, got"),
     ],
 )
-def test_a_damaged_line_is_named_by_its_number(tmp_path: Path, line: bytes, message: str) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(b'{"ok": 1}\n' + line + b"\n")
+def test_a_damaged_line_is_named_by_its_number(line: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        list(read_json_lines(path))
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"input file must be readable, got .*b\.jsonl"):
-        list(read_json_lines(tmp_path / "b.jsonl"))
+        list(parse_json_lines(Path("a.jsonl"), [b'{"ok": 1}\n', line + b"\n"]))
 
 
 def test_a_preview_cannot_command_the_terminal() -> None:

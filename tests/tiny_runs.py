@@ -35,10 +35,10 @@ from megatron_crossic.config import (
     RunConfig,
     ScheduleConfig,
 )
+from megatron_crossic.data.chunk_batch import ChunkBatchBuilder
 from megatron_crossic.data.indexed import token_dtype
-from megatron_crossic.data.modes import Chunk, Part
 from megatron_crossic.data.spans import Role
-from megatron_crossic.data.windows import WindowLayout, build_window
+from megatron_crossic.data.windows import WindowLayout, make_windows
 from megatron_crossic.data.writer import WindowWriter
 from megatron_crossic.manifest import Manifest
 from megatron_crossic.model.architecture import ModelArchitecture
@@ -73,13 +73,19 @@ def write_windows(
     random = np.random.default_rng(seed)
     with WindowWriter(prefix, layout=layout) as writer:
         for pair in range(num_windows):
-            parts = tuple(
-                Part(language=side, role=role, tokens=_tokens(random, vocab_size))
-                for side, role in enumerate((Role.SOURCE, Role.TARGET))
+            builder = ChunkBatchBuilder(split_id=SPLIT, dtype=layout.dtype)
+            builder.begin_pair(b"")
+            builder.begin_group(0)
+            builder.add_chunk(
+                [
+                    (_tokens(random, vocab_size), side, role)
+                    for side, role in enumerate((Role.SOURCE, Role.TARGET))
+                ]
             )
-            num_tokens = sum(len(part.tokens) for part in parts)
-            chunk = Chunk(pair=pair, parts=parts, num_tokens=num_tokens)
-            writer.add_window(build_window([chunk], layout))
+            chunks = builder.build()
+            writer.add_windows(
+                make_windows(chunks, layout, assembly="split_aware", first_pair=pair)
+            )
         files = writer.close_files()
         details = {
             "seq_length": seq_length,

@@ -1,6 +1,5 @@
 """What happened to every pair and every token on the way into one data set."""
 
-import dataclasses
 from collections import Counter
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -86,10 +85,9 @@ class Account:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, for a run that goes on later."""
-        return {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in dataclasses.asdict(self).items()
-        }
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        arrays = {name: values[name].tolist() for name in _ARRAYS}
+        return values | arrays | {name: dict(values[name]) for name in _COUNTERS}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Account":

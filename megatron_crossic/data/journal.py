@@ -8,13 +8,13 @@ in it do not fit and the run starts anew.
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from megatron_crossic.data.account import Account
-from megatron_crossic.data.writer import WriterState
+from megatron_crossic.data.writer import WindowWriter, WriterState
 from megatron_crossic.files import FileFingerprint, beside, remove_quietly
 from megatron_crossic.jsonl import to_json_line
 
@@ -71,6 +71,12 @@ class Journal:
         line = b"\n" + to_json_line(_state_to_json(state))
         with self.path.open("ab") as file:
             file.write(line)
+
+    def forget(self, writers: Iterable[WindowWriter]) -> None:
+        """Leave nothing behind: another run with these inputs would end the same way."""
+        remove_quietly(self.path)
+        for writer in writers:
+            writer.keep_partial = False
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from megatron_crossic.data.cutting import Granularity
 from megatron_crossic.data.inputs import BLOCK_BYTES, SEGMENT_BYTES
 from megatron_crossic.data.modes import MODES
 from megatron_crossic.data.packing import ASSEMBLIES
-from megatron_crossic.data.records import check_language
+from megatron_crossic.data.records import LANGUAGES
 from megatron_crossic.data.selection import LengthRatioRule
 from megatron_crossic.data.tokenizer import Tokenizer
 from megatron_crossic.data.windows import WindowLayout
@@ -101,7 +101,7 @@ class PreprocessOptions:
                 "Use for example 1024, or leave it out to let a chunk fill its window."
             )
         if self.language is not None:
-            check_language(self.language, thing="--language")
+            _check_language(self.language)
         self._check_scale()
 
     def _check_scale(self) -> None:
@@ -185,6 +185,13 @@ class PreprocessOptions:
 def shard_prefix(prefix: Path, index: int, count: int) -> Path:
     """`data/en-th` -> `data/en-th-00003-of-00008`."""
     return beside(prefix, f"-{index:05}-of-{count:05}")
+
+
+def _check_language(code: str) -> None:
+    if code not in LANGUAGES:
+        raise ConfigError(
+            f"language must be a two-letter ISO 639-1 code, got {code!r}. Use for example en."
+        )
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ depends on the inputs and the options, not on the number of workers, nor on how 
 killed and started again.
 """
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -83,7 +84,19 @@ def execute(plan: RunPlan, listener: Listener, watch: Stopwatch) -> PreprocessRe
     with ExitStack() as stack:
         stack.enter_context(journal)
         data_sets = make_data_sets(plan, stack, journal, listener, watch)
-        reports = [_report(plan, data_set) for data_set in data_sets]
+        for data_set in data_sets:
+            if not data_set.account.windows and plan.options.shard is None:
+                journal.forget(each.writer for each in data_sets)
+                raise _nothing_left(plan, data_set)
+        reports = [
+            DataSetReport(
+                prefix=each.writer.prefix,
+                account=each.account,
+                languages=each.languages.names(),
+                held_out=each.writer.prefix != plan.options.prefix,
+            )
+            for each in data_sets
+        ]
         with watch("finish files"):
             _commit(plan, data_sets, reports)
     return PreprocessReport(
@@ -103,31 +116,25 @@ def _commit(
         data_sets[i].writer.commit(manifest)
 
 
-def _report(plan: RunPlan, data_set: DataSetInProgress) -> DataSetReport:
-    """The account of a finished data set; one without windows is refused, unless it is a shard."""
+def _nothing_left(plan: RunPlan, data_set: DataSetInProgress) -> DataError:
     account = data_set.account
-    prefix = data_set.writer.prefix
-    held_out = prefix != plan.options.prefix
-    if not account.windows and plan.options.shard is None:
-        reasons = ", ".join(f"{n} {reason}" for reason, n in account.pairs_dropped.items())
-        what, cure = (
-            ("validation data set", "Raise --validation-fraction or give more pairs.")
-            if held_out
-            else ("pairs", "Check the texts, or lower --validation-fraction if it is high.")
-        )
-        raise DataError(
-            f"{what} must hold text for at least one window, got {account.pairs_read} pairs, "
-            f"dropped: {reasons or 'none'}. {cure}"
-        )
-    return DataSetReport(
-        prefix=prefix, account=account, languages=data_set.languages.names(), held_out=held_out
+    reasons = ", ".join(f"{n} {reason}" for reason, n in account.pairs_dropped.items())
+    what, cure = (
+        ("validation data set", "Raise --validation-fraction or give more pairs.")
+        if data_set.writer.prefix != plan.options.prefix
+        else ("pairs", "Check the texts, or lower --validation-fraction if it is high.")
+    )
+    return DataError(
+        f"{what} must hold text for at least one window, got {account.pairs_read} pairs, "
+        f"dropped: {reasons or 'none'}. {cure}"
     )
 
 
 def _refuse_stale_validation(options: PreprocessOptions) -> None:
     """An older run's held-out pairs would now be in the training set beside them."""
     path = manifest_path(options.validation_prefix)
-    if path.exists() and read_manifest(path, kind="windows").details["held_out"]:
+    # `os.path.exists` is False, not an error, for a name that is too long.
+    if os.path.exists(path) and read_manifest(path, kind="windows").details["held_out"]:
         raise ConfigError(
             f"--validation-fraction must stay above 0 beside held-out windows of an earlier run, "
             f"got 0 with {path}. Give a fraction, remove that data set or choose another prefix."

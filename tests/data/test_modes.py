@@ -1,13 +1,17 @@
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 from small_pairs import make_pair, side_factory
 
-from megatron_crossic.data import modes
 from megatron_crossic.data.account import Account
-from megatron_crossic.data.modes import Chunk, LanguageTable, pairs_to_chunks
+from megatron_crossic.data.chunk_batch import ChunkBatch
+from megatron_crossic.data.cutting import ChunkRules, Granularity, pairs_to_chunks
+from megatron_crossic.data.modes import MODES, with_random_partners
 from megatron_crossic.data.sides import EncodedPair, Side
-from megatron_crossic.data.spans import Role
+from megatron_crossic.data.spans import NO_LANGUAGE, Role
+
+SPLIT = 999
 
 
 @pytest.fixture(scope="module")
@@ -20,34 +24,53 @@ def pair(make_side: Callable[..., Side]) -> EncodedPair:
     """Source tokens 0 … 19 in two paragraphs, target tokens 100 … 119 in eleven and nine."""
     return EncodedPair(
         pair=make_pair("p", "x", "y"),
-        source=make_side(Role.SOURCE, [10, 10]),
-        target=make_side(Role.TARGET, [11, 9], first=100),
+        sides=(
+            make_side(Role.SOURCE, [10, 10]),
+            make_side(Role.TARGET, [11, 9], first=100),
+        ),
     )
 
 
 def chunks_of(
-    pairs: Sequence[EncodedPair], mode: str, *, budget: int = 21, account: Account | None = None
-) -> list[list[Chunk]]:
-    languages = LanguageTable()
-    account = account or Account()
-    return list(pairs_to_chunks(pairs, account, mode=mode, budget=budget, languages=languages))
+    pairs: Sequence[EncodedPair],
+    mode: str,
+    *,
+    budget: int = 21,
+    granularity: Granularity = "chunk",
+    account: Account | None = None,
+) -> ChunkBatch:
+    rules = ChunkRules(
+        mode=mode,
+        granularity=granularity,
+        budget=budget,
+        split_id=SPLIT,
+        dtype=np.dtype(np.uint16),
+    )
+    return pairs_to_chunks(pairs, account or Account(), rules=rules)
 
 
-def ranges(groups: Sequence[Sequence[Chunk]]) -> list[list[tuple[int, int]]]:
+def ranges(batch: ChunkBatch) -> list[list[tuple[int, int]]]:
     """First and last token of each part of each chunk."""
-    return [
-        [(int(part.tokens[0]), int(part.tokens[-1])) for part in chunk.parts]
-        for group in groups
-        for chunk in group
-    ]
+    found, span, at = [], 0, 0
+    for size, count in zip(batch.sizes.tolist(), batch.span_counts.tolist(), strict=True):
+        tokens = batch.tokens[at : at + size].tolist()
+        spans = list(zip(batch.span_starts.tolist(), batch.span_lengths.tolist(), strict=True))
+        parts = [tokens[start : start + length] for start, length in spans[span : span + count]]
+        assert parts.pop() == [SPLIT]
+        found.append([(part[0], part[-1]) for part in parts])
+        span, at = span + count, at + size
+    assert at == len(batch.tokens)
+    return found
 
 
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
         ("crossic", [[(0, 9), (100, 110)], [(10, 19), (111, 119)]]),
+        ("random_pair", [[(0, 9), (100, 110)], [(10, 19), (111, 119)]]),
         ("reversed", [[(100, 110), (0, 9)], [(111, 119), (10, 19)]]),
         ("mix", [[(0, 19)], [(100, 119)]]),
+        ("documents", [[(0, 19)], [(100, 119)]]),
         ("source_only", [[(0, 19)]]),
         ("target_only", [[(100, 119)]]),
     ],
@@ -58,53 +81,92 @@ def test_what_each_mode_puts_into_a_chunk(
     assert ranges(chunks_of([pair], mode)) == expected
 
 
+def test_alternate_turns_every_second_chunk_round(pair: EncodedPair) -> None:
+    first, second = ranges(chunks_of([pair], "alternate"))
+    straight = ranges(chunks_of([pair], "crossic"))
+    assert sorted([first[::-1] == straight[0], second[::-1] == straight[1]]) == [False, True]
+
+
+def test_paragraphs_alternate_inside_a_chunk(pair: EncodedPair) -> None:
+    (chunk,) = ranges(chunks_of([pair], "crossic", budget=40, granularity="paragraph"))
+    assert chunk == [(0, 9), (100, 110), (10, 19), (111, 119)]
+    (chunk,) = ranges(chunks_of([pair], "reversed", budget=40, granularity="paragraph"))
+    assert chunk == [(100, 110), (0, 9), (111, 119), (10, 19)]
+
+
+def test_three_languages_share_a_chunk(pair: EncodedPair, make_side: Callable[..., Side]) -> None:
+    third = make_side(Role.TARGET, [9, 11], first=200, language="ja")
+    triple = EncodedPair(pair=pair.pair, sides=(*pair.sides, third))
+    found = ranges(chunks_of([triple], "crossic", budget=31))
+    assert found == [[(0, 9), (100, 110), (200, 208)], [(10, 19), (111, 119), (209, 219)]]
+    batch = chunks_of([triple], "mix", budget=31)
+    assert batch.languages == ("en", "es", "ja")
+    assert batch.group_documents.tolist() == [0, 1, 2]
+
+
+def test_every_mode_is_tested() -> None:
+    tested = "crossic random_pair reversed mix documents source_only target_only alternate"
+    assert set(MODES) == set(tested.split())
+
+
 @pytest.mark.parametrize(("mode", "lost"), [("crossic", 0), ("mix", 0), ("source_only", 20)])
 def test_what_a_mode_leaves_out_is_accounted_for(pair: EncodedPair, mode: str, lost: int) -> None:
     account = Account()
-    groups = chunks_of([pair], mode, account=account)
+    batch = chunks_of([pair], mode, account=account)
     assert account.tokens_dropped.total() == account.tokens_dropped["side_not_in_mode"] == lost
-    assert (account.pairs_kept, account.chunks) == (1, sum(map(len, groups)))
-    assert sum(chunk.num_tokens for group in groups for chunk in group) == 40 - lost
+    assert (account.pairs_kept, account.chunks) == (1, len(batch.sizes))
+    assert batch.sizes.sum() - len(batch.sizes) == 40 - lost
 
 
-def test_parts_know_whose_they_are(pair: EncodedPair) -> None:
-    (group,) = chunks_of([pair, pair][:1], "reversed", budget=40)
-    (chunk,) = group
-    assert [(part.role, part.language) for part in chunk.parts] == [
-        (Role.TARGET, 0),
-        (Role.SOURCE, 1),
-    ]
-    assert (chunk.pair, chunk.num_tokens) == (0, 40)
-
-
-def test_mix_keeps_a_pair_apart(pair: EncodedPair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(vars(modes), "MIX_DELAY", 2)
-    groups = chunks_of([pair] * 4, "mix", budget=40)
-    order = [(group[0].pair, group[0].parts[0].role.name) for group in groups]
-    assert order == [
-        (0, "SOURCE"),
-        (1, "SOURCE"),
-        (2, "SOURCE"),
-        (0, "TARGET"),
-        (3, "SOURCE"),
-        (1, "TARGET"),
-        (2, "TARGET"),
-        (3, "TARGET"),
-    ]
+def test_spans_know_whose_they_are(pair: EncodedPair) -> None:
+    batch = chunks_of([pair], "reversed", budget=40)
+    assert batch.span_roles.tolist() == [Role.TARGET, Role.SOURCE, Role.SPLIT]
+    assert [batch.languages[i] for i in batch.span_languages[:2]] == ["es", "en"]
+    assert batch.span_languages[2] == NO_LANGUAGE
 
 
 def test_a_part_without_tokens_is_no_part(make_side: Callable[..., Side]) -> None:
     lopsided = EncodedPair(
         pair=make_pair("p", "x", "y"),
-        source=make_side(Role.SOURCE, [1]),
-        target=make_side(Role.TARGET, [10] * 9),
+        sides=(make_side(Role.SOURCE, [1]), make_side(Role.TARGET, [10] * 9)),
     )
-    groups = chunks_of([lopsided], "crossic")
-    assert sum(len(chunk.parts) for chunk in groups[0]) == len(groups[0]) + 1
-    assert all(len(part.tokens) for chunk in groups[0] for part in chunk.parts)
+    batch = chunks_of([lopsided], "crossic")
+    assert batch.span_counts.sum() == 2 * len(batch.sizes) + 1
+    assert (batch.span_lengths > 0).all()
 
 
-def test_languages_are_numbered_as_they_come() -> None:
-    table = LanguageTable()
-    assert [table.index(name) for name in "en es en ja".split()] == [0, 1, 0, 2]
-    assert table.names() == ["en", "es", "ja"]
+def named(make_side: Callable[..., Side], name: str, first: int, language: str) -> EncodedPair:
+    return EncodedPair(
+        pair=make_pair(name, "x", "y", languages=f"en {language}"),
+        sides=(
+            make_side(Role.SOURCE, [2], first=first),
+            make_side(Role.TARGET, [3], first=first + 100, language=language),
+        ),
+    )
+
+
+def test_random_partners_keep_every_text_and_no_pair(make_side: Callable[..., Side]) -> None:
+    pairs = [named(make_side, f"p{i}", i * 10, "es" if i % 3 else "ja") for i in range(9)]
+    account = Account()
+    found = list(with_random_partners(pairs, account))
+    assert not account.pairs_dropped
+    firsts = [[int(side.tokens[0]) for side in pair.sides] for pair in found]
+    assert sorted(source for source, _ in firsts) == [i * 10 for i in range(9)]
+    assert sorted(target for _, target in firsts) == [i * 10 + 100 for i in range(9)]
+    assert all(target != source + 100 for source, target in firsts)
+    for pair in found:
+        assert pair.pair.targets[0].language == pair.sides[1].language
+        source, target = (pair.pair.provenance[key]["id"] for key in ("source_of", "target_of"))
+        assert pair.pair.id == f"{source} x {target}"
+    again = list(with_random_partners(pairs, Account()))
+    assert [pair.pair.id for pair in again] == [pair.pair.id for pair in found]
+
+
+def test_a_pair_alone_with_its_languages_has_no_other_partner(
+    make_side: Callable[..., Side],
+) -> None:
+    pairs = [named(make_side, f"p{i}", i * 10, "es" if i else "ja") for i in range(3)]
+    account = Account()
+    assert len(list(with_random_partners(pairs, account))) == 2
+    assert account.pairs_dropped == {"no_other_partner": 1}
+    assert account.tokens_dropped == {"no_other_partner": 5}

@@ -23,7 +23,7 @@ def options(**values: object) -> PreprocessOptions:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"mode": "odd"}, "mode must be one of crossic, reversed, mix, .* got 'odd'"),
+        ({"mode": "odd"}, "mode must be one of crossic, reversed, alternate, .* got 'odd'"),
         ({"assembly": "odd"}, "assembly must be one of split_aware, best_fit, got 'odd'"),
         ({"length_ratio_rule": "odd"}, "length-ratio-rule must be one of truncate, drop, keep"),
         ({"pairs": ()}, "pairs must name at least one file"),
@@ -32,7 +32,13 @@ def options(**values: object) -> PreprocessOptions:
         ({"max_length_ratio": float("inf")}, "max-length-ratio must be finite .*, got inf"),
         ({"validation_fraction": 1.0}, r"validation-fraction must be .* below 1, got 1\.0"),
         ({"max_chunk_tokens": 7}, "max-chunk-tokens must be at least 8, got 7"),
-        ({"buffer_chunks": 0}, "buffer-chunks must be positive, got 0"),
+        ({"workers": 0}, "workers must be positive, got 0"),
+        ({"granularity": "word"}, "granularity must be one of chunk, paragraph, got 'word'"),
+        ({"encoder": "fast"}, "encoder must be one of auto, gigatoken, tokenizers, got 'fast'"),
+        ({"language": "english"}, "language must be a two-letter .* got 'english'"),
+        ({"segment_bytes": 5 << 20}, "segment size must be a multiple of 4 MiB, got 5242880"),
+        ({"shard": (8, 8)}, "shard must be i/n with 0 <= i < n, got 8/8"),
+        ({"shard": (0, 2), "match_tokens": Path("x")}, "match-tokens must be used without --shard"),
     ],
 )
 def test_options_that_cannot_work(values: dict[str, object], message: str) -> None:
@@ -59,3 +65,9 @@ def test_the_budget_of_a_chunk() -> None:
     assert options().chunk_budget(layout) == 62
     assert options(max_chunk_tokens=20).chunk_budget(layout) == 20
     assert options(max_chunk_tokens=999).chunk_budget(layout) == 62
+
+
+def test_a_shard_has_its_number_in_its_names() -> None:
+    chosen = options(shard=(3, 8), validation_fraction=0.1)
+    assert chosen.prefix == Path("o-00003-of-00008")
+    assert chosen.validation_prefix == Path("o-validation-00003-of-00008")

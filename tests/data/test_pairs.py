@@ -17,7 +17,7 @@ def pair_of(title: str, text: str, *, number: int = 0) -> Pair:
     return Pair(
         id=f"p{number}",
         source=Document(language="en", title=title, text=text, id="enwiki:1"),
-        target=Document(language="es", title=title, text=text),
+        targets=(Document(language="es", title=title, text=text),),
         score=0.5,
         provenance={"licence": "CC0"},
     )

@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_pairs import make_pair, write_byte_tokenizer, write_pairs
 
+from megatron_crossic.data.modes import MODES
 from megatron_crossic.data.options import PreprocessOptions
-from megatron_crossic.data.pipeline import Progress, preprocess
+from megatron_crossic.data.pipeline import preprocess
+from megatron_crossic.data.run import Listener, Progress
 from megatron_crossic.data.spans import Role
 from megatron_crossic.data.store import WindowStore, open_windows
 from megatron_crossic.errors import ConfigError, DataError
@@ -57,7 +59,7 @@ def test_the_windows_hold_the_texts(options: PreprocessOptions) -> None:
     store = open_windows(options.output_prefix)
     kept = [PAIRS[0], PAIRS[1], PAIRS[3]]
     for role in (Role.SOURCE, Role.TARGET):
-        documents = [pair.source if role == Role.SOURCE else pair.target for pair in kept]
+        documents = [pair.documents[role == Role.TARGET] for pair in kept]
         expected = [f"{d.title}\n\n{d.text.strip()}\n\n".encode() for d in documents]
         assert texts_by_pair(store, role) == dict(enumerate(expected))
 
@@ -100,7 +102,8 @@ def test_provenance_has_one_line_for_each_pair_kept(options: PreprocessOptions) 
 @given(
     texts=st.lists(st.tuples(PRINTABLE, PRINTABLE), min_size=1, max_size=5),
     assembly=st.sampled_from(["split_aware", "best_fit"]),
-    mode=st.sampled_from(["crossic", "reversed", "mix", "source_only", "target_only"]),
+    mode=st.sampled_from(sorted(set(MODES) - {"documents"})),
+    granularity=st.sampled_from(["chunk", "paragraph"]),
     rule=st.sampled_from(["truncate", "drop", "keep"]),
 )
 def test_every_token_is_in_a_window_or_under_a_reason(
@@ -108,18 +111,24 @@ def test_every_token_is_in_a_window_or_under_a_reason(
     texts: list[tuple[str, str]],
     assembly: str,
     mode: str,
+    granularity: str,
     rule: str,
 ) -> None:
-    pairs = [make_pair(f"p{i}", *both) for i, both in enumerate(texts)] + [PAIRS[0]]
+    pairs = [make_pair(f"p{i}", *both) for i, both in enumerate(texts)] + PAIRS[:1] + PAIRS[3:]
     write_pairs(options.pairs[0], pairs)
     chosen = replace(
-        options, assembly=assembly, mode=mode, length_ratio_rule=rule, max_length_ratio=2.0
+        options,
+        assembly=assembly,
+        mode=mode,
+        granularity=granularity,
+        length_ratio_rule=rule,
+        max_length_ratio=2.0,
     )
     account = preprocess(replace(chosen, overwrite=True)).training.account
     encoded = sum(
         len((paragraph + "\n\n").encode())
         for pair in pairs
-        for document in (pair.source, pair.target)
+        for document in pair.documents
         for paragraph in [document.title, *document.paragraphs()]
     )
     assert account.tokens_read == encoded
@@ -264,9 +273,10 @@ def test_a_prefix_must_have_a_name(options: PreprocessOptions, tmp_path: Path) -
 
 def test_progress_ends_where_the_input_ends(options: PreprocessOptions) -> None:
     seen: list[Progress] = []
-    preprocess(options, on_progress=seen.append)
-    assert [progress.lines for progress in seen] == [1, 2, 3, 4]
-    assert {progress.total_lines for progress in seen} == {4}
+    preprocess(options, Listener(on_progress=seen.append))
+    size = options.pairs[0].stat().st_size
+    assert [(progress.done_bytes, progress.total_bytes) for progress in seen] == [(size, size)]
+    assert seen[0].windows > 0
 
 
 @pytest.fixture

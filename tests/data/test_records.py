@@ -27,7 +27,7 @@ pairs = st.builds(
     Pair,
     id=st.text(),
     source=documents,
-    target=documents,
+    targets=st.lists(documents, min_size=1, max_size=3).map(tuple),
     origin=st.sampled_from(["langlink", "retrieval", "given"]),
     score=st.none() | st.floats(allow_nan=False),
     provenance=st.dictionaries(st.text(), st.integers()),

@@ -26,8 +26,7 @@ def encoded(
     texts = ("text" if len(source) > 1 else "", "text" if len(target) > 1 else " ")
     return EncodedPair(
         pair=make_pair("p", *texts),
-        source=make_side(Role.SOURCE, source),
-        target=make_side(Role.TARGET, target),
+        sides=(make_side(Role.SOURCE, source), make_side(Role.TARGET, target)),
     )
 
 
@@ -60,7 +59,7 @@ def test_the_length_ratio_rules(
     account = Account()
     pair = encoded(make_side, [2, 3], [10, 10, 10])
     found = list(limit_length_ratio([pair], account, ratio=4.0, rule=rule))
-    assert [(p.source.num_tokens, p.target.num_tokens) for p in found] == sizes
+    assert [tuple(side.num_tokens for side in p.sides) for p in found] == sizes
     assert account.tokens_dropped == dropped
     assert account.pairs_truncated == (rule == "truncate")
 
@@ -78,22 +77,22 @@ def test_at_the_ratio_nothing_happens(
 def test_the_source_is_cut_where_it_is_the_longer_one(make_side: Callable[..., Side]) -> None:
     pair = encoded(make_side, [9, 9, 9], [3, 2])
     (found,) = limit_length_ratio([pair], Account(), ratio=2.0, rule="truncate")
-    assert (found.source.num_tokens, found.target.num_tokens) == (9, 5)
+    assert [side.num_tokens for side in found.sides] == [9, 5]
 
 
 def test_one_paragraph_is_always_left(make_side: Callable[..., Side]) -> None:
     account = Account()
     pair = encoded(make_side, [1, 1], [50, 3])
     (found,) = limit_length_ratio([pair], account, ratio=4.0, rule="truncate")
-    assert found.target.num_tokens == 50
+    assert found.sides[1].num_tokens == 50
     assert account.tokens_dropped == {"length_ratio_truncated": 3}
 
 
 def test_a_title_is_not_all_that_is_left(make_side: Callable[..., Side]) -> None:
     pair = encoded(make_side, [1, 1], [2, 50, 3])
-    pair = replace(pair, target=replace(pair.target, has_title=True))
+    pair = replace(pair, sides=(pair.sides[0], replace(pair.sides[1], has_title=True)))
     (found,) = limit_length_ratio([pair], Account(), ratio=4.0, rule="truncate")
-    assert found.target.paragraph_ends.tolist() == [2, 52]
+    assert found.sides[1].paragraph_ends.tolist() == [2, 52]
 
 
 def test_hold_out_of_documents_without_a_title_goes_by_their_text() -> None:

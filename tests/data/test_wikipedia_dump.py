@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wikipedia_samples import dump_xml, page_xml, write_packed
 
-from megatron_crossic.data.wikipedia import blocks
+from megatron_crossic.data import unpack
 from megatron_crossic.data.wikipedia.dump import Page, read_pages
 from megatron_crossic.errors import DataError
 

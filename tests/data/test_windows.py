@@ -1,135 +1,77 @@
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from megatron_crossic.data.modes import Chunk, Part
+from megatron_crossic.data.chunk_batch import (
+    ChunkBatch,
+    ChunkBatchBuilder,
+    LanguageTable,
+    join_batches,
+    ranges,
+)
 from megatron_crossic.data.spans import NO_CHUNK, NO_LANGUAGE, NO_PAIR, Role
-from megatron_crossic.data.windows import WindowLayout, best_fit, build_window, split_aware
+from megatron_crossic.data.windows import WindowLayout, lane_order, make_windows
+from megatron_crossic.errors import DataError
 
-CAPACITY = 10
-Assembly = Callable[..., Iterator[list[Chunk]]]
-
-
-def chunk(size: int, *, pair: int = 0, target: int = 0) -> Chunk:
-    """`size` source tokens 10, 11, … and `target` target tokens 50, 51, …"""
-    parts = [
-        Part(tokens=np.arange(first, first + n, dtype=np.int32), language=language, role=role)
-        for first, n, language, role in ((10, size, 0, Role.SOURCE), (50, target, 1, Role.TARGET))
-        if n
-    ]
-    return Chunk(pair=pair, parts=tuple(parts), num_tokens=size + target)
-
-
-def groups_of(sizes: Sequence[Sequence[int]]) -> list[list[Chunk]]:
-    return [[chunk(size, pair=i) for size in group] for i, group in enumerate(sizes)]
-
-
-def sizes_of(windows: Iterator[list[Chunk]]) -> list[list[int]]:
-    return [[chunk.num_tokens for chunk in window] for window in windows]
-
-
-def test_split_aware_backs_off_to_the_last_split() -> None:
-    # Windows of ten; every chunk takes one more for its SPLIT.
-    found = sizes_of(split_aware(groups_of([[4, 3], [4, 4], [9], [1]]), capacity=CAPACITY))
-    assert found == [[4, 3], [4, 4], [9], [1]]
-
-
-def test_best_fit_fills_the_gaps() -> None:
-    found = sizes_of(best_fit(groups_of([[7], [6], [2], [1], [5], [3]]), capacity=CAPACITY))
-    assert sorted(found) == [[5, 3], [6, 2], [7, 1]]
-
-
-def test_best_fit_keeps_a_pair_together_in_order() -> None:
-    found = sizes_of(best_fit(groups_of([[1, 3], [3], [2, 1, 1]]), capacity=CAPACITY))
-    assert found == [[1, 3, 3], [2, 1, 1]]
-
-
-def test_best_fit_takes_a_pair_apart_that_fits_nowhere() -> None:
-    found = sizes_of(best_fit(groups_of([[6, 5], [3], [2]]), capacity=CAPACITY))
-    assert sorted(found) == [[5, 3], [6, 2]]
-
-
-def test_best_fit_looks_no_further_than_its_buffer() -> None:
-    taken = 0
-
-    def stream() -> Iterator[list[Chunk]]:
-        nonlocal taken
-        for group in groups_of([[7]] * 100):
-            taken += 1
-            yield group
-
-    next(best_fit(stream(), capacity=CAPACITY, buffer_chunks=8))
-    assert taken == 8
-
-
-pair_sizes = st.lists(st.lists(st.integers(1, CAPACITY - 1), min_size=1, max_size=4), max_size=12)
-
-
-@pytest.mark.parametrize("assembly", [split_aware, best_fit])
-@given(sizes=pair_sizes)
-def test_every_chunk_is_whole_in_one_window(
-    assembly: Assembly, sizes: Sequence[Sequence[int]]
-) -> None:
-    groups = groups_of(sizes)
-    options = {} if assembly is split_aware else {"buffer_chunks": 5}
-    windows = list(assembly(groups, capacity=CAPACITY, **options))
-    placed = [id(chunk) for window in windows for chunk in window]
-    assert sorted(placed) == sorted(id(chunk) for group in groups for chunk in group)
-    assert all(windows)
-    assert all(sum(c.num_tokens + 1 for c in window) <= CAPACITY for window in windows)
-    if assembly is split_aware:
-        assert placed == [id(chunk) for group in groups for chunk in group]
-    arrival = {id(c): i for i, c in enumerate(c for group in groups for c in group)}
-    for window in windows:
-        places = [arrival[id(chunk)] for chunk in window]
-        assert places == sorted(places)
-
-
-@given(sizes=pair_sizes)
-def test_best_fit_never_parts_a_pair_that_fits(sizes: Sequence[Sequence[int]]) -> None:
-    windows = list(best_fit(groups_of(sizes), capacity=CAPACITY, buffer_chunks=5))
-    for pair, group in enumerate(sizes):
-        if sum(group) + len(group) <= CAPACITY:
-            holding = [window for window in windows if any(c.pair == pair for c in window)]
-            assert len(holding) == 1
-
-
-@given(sizes=st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=1), min_size=1))
-def test_best_fit_needs_no_more_windows(sizes: Sequence[Sequence[int]]) -> None:
-    in_order = len(list(split_aware(groups_of(sizes), capacity=CAPACITY)))
-    packed = len(list(best_fit(groups_of(sizes), capacity=CAPACITY)))
-    assert packed <= in_order
+SPLIT, PAD = 2, 3
+NONE = (NO_CHUNK, NO_PAIR, NO_LANGUAGE)
 
 
 def layout(*, bos_id: int | None = 1) -> WindowLayout:
     return WindowLayout(
-        seq_length=12, bos_id=bos_id, split_id=2, pad_id=3, dtype=np.dtype(np.uint16)
+        seq_length=12, bos_id=bos_id, split_id=SPLIT, pad_id=PAD, dtype=np.dtype(np.uint16)
     )
 
 
+def batch_of(
+    pairs: Sequence[Sequence[tuple[int, int]]], *, languages: str = "en es", apart: bool = False
+) -> ChunkBatch:
+    """Chunks of (source, target) tokens 10, 11, … and 50, 51, …; `apart`: a group a document."""
+    builder = ChunkBatchBuilder(split_id=SPLIT, dtype=np.dtype(np.uint16))
+    indices = [builder.language(name) for name in languages.split()]
+    for number, chunks in enumerate(pairs):
+        builder.begin_pair(b"%d\n" % number)
+        if not apart:
+            builder.begin_group(0)
+        for sizes in chunks:
+            parts = [
+                (np.arange(first, first + size, dtype=np.int32), language, role)
+                for first, size, language, role in zip(
+                    (10, 50), sizes, indices, (Role.SOURCE, Role.TARGET), strict=True
+                )
+                if size
+            ]
+            for document, part in enumerate(parts if apart else []):
+                builder.begin_group(document)
+                builder.add_chunk([part])
+            if not apart:
+                builder.add_chunk(parts)
+    return builder.build()
+
+
 def test_the_layout_of_a_window() -> None:
-    window = build_window([chunk(2, pair=7, target=3), chunk(1, pair=8)], layout())
-    assert window.tokens.tolist() == [1, 10, 11, 50, 51, 52, 2, 10, 2, 3, 3, 3]
-    assert window.tokens.dtype == np.uint16
-    none = (NO_CHUNK, NO_PAIR, NO_LANGUAGE)
-    assert window.spans.tolist() == [
-        (0, 1, *none, Role.BOS),
+    batch = batch_of([[(2, 3)], [(1, 0)]])
+    windows = make_windows(batch, layout(), assembly="split_aware", first_pair=7)
+    assert windows.tokens.tolist() == [[1, 10, 11, 50, 51, 52, 2, 10, 2, 3, 3, 3]]
+    assert windows.tokens.dtype == np.uint16
+    assert windows.spans.tolist() == [
+        (0, 1, *NONE, Role.BOS),
         (1, 2, 0, 7, 0, Role.SOURCE),
         (3, 3, 0, 7, 1, Role.TARGET),
         (6, 1, 0, 7, NO_LANGUAGE, Role.SPLIT),
         (7, 1, 1, 8, 0, Role.SOURCE),
         (8, 1, 1, 8, NO_LANGUAGE, Role.SPLIT),
-        (9, 3, *none, Role.PAD),
+        (9, 3, *NONE, Role.PAD),
     ]
 
 
 def test_a_full_window_without_bos_has_neither_bos_nor_padding() -> None:
-    window = build_window([chunk(11)], layout(bos_id=None))
-    assert window.tokens.tolist() == [*range(10, 21), 2]
-    assert [row[-1] for row in window.spans.tolist()] == [Role.SOURCE, Role.SPLIT]
+    windows = make_windows(batch_of([[(11, 0)]]), layout(bos_id=None), assembly="best_fit")
+    assert windows.tokens.tolist() == [[*range(10, 21), 2]]
+    assert [row[-1] for row in windows.spans.tolist()] == [Role.SOURCE, Role.SPLIT]
 
 
 def test_what_fits() -> None:
@@ -137,12 +79,84 @@ def test_what_fits() -> None:
     assert (layout(bos_id=None).capacity, layout(bos_id=None).budget) == (12, 11)
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 3)), max_size=2), st.booleans())
-def test_spans_cover_a_window(parts: list[tuple[int, int]], with_bos: bool) -> None:
-    chunks = [chunk(size, target=target) for size, target in parts][:1]
-    window = build_window(chunks, layout(bos_id=1 if with_bos else None))
-    starts, lengths = window.spans["start"], window.spans["length"]
-    assert starts[0] == 0
-    assert (starts[1:] == (starts + lengths)[:-1]).all()
-    assert starts[-1] + lengths[-1] == 12
-    assert (lengths > 0).all()
+def test_no_chunks_make_no_windows() -> None:
+    for assembly in ("split_aware", "best_fit"):
+        windows = make_windows(batch_of([[]]), layout(), assembly=assembly)
+        assert (len(windows), windows.tokens.shape, len(windows.spans)) == (0, (0, 12), 0)
+
+
+chunk_sizes = st.tuples(st.integers(0, 5), st.integers(1, 5))
+pair_chunks = st.lists(st.lists(chunk_sizes, min_size=1, max_size=3), min_size=1, max_size=8)
+
+
+@given(
+    pairs=pair_chunks, with_bos=st.booleans(), assembly=st.sampled_from(["split_aware", "best_fit"])
+)
+def test_every_chunk_is_whole_and_every_token_in_one_span(
+    pairs: list[list[tuple[int, int]]], with_bos: bool, assembly: str
+) -> None:
+    batch = batch_of(pairs)
+    chosen = layout(bos_id=1 if with_bos else None)
+    windows = make_windows(batch, chosen, assembly=assembly)
+    starts = np.flatnonzero(windows.spans["start"] == 0)
+    assert len(starts) == len(windows)
+    found = []
+    for tokens, spans in zip(windows.tokens, np.split(windows.spans, starts[1:]), strict=True):
+        assert spans["start"].tolist() == [0, *np.cumsum(spans["length"])[:-1].tolist()]
+        assert spans["length"].sum() == 12
+        assert (spans["length"] > 0).all()
+        for chunk in range(int((spans["role"] == Role.SPLIT).sum())):
+            own = spans[spans["chunk"] == chunk]
+            pair = int(own["pair"][0])
+            assert set(own["pair"].tolist()) == {pair}
+            assert own["role"].tolist()[-1] == Role.SPLIT
+            first, end = int(own["start"][0]), int(own["start"][-1])
+            assert tokens[end] == SPLIT
+            found.append((pair, tokens[first:end].tolist()))
+        padding = spans[spans["role"] == Role.PAD]
+        assert (tokens[12 - int(padding["length"].sum()) :] == PAD).all()
+    expected = [
+        (number, [*range(10, 10 + source), *range(50, 50 + target)])
+        for number, chunks in enumerate(pairs)
+        for source, target in chunks
+    ]
+    assert sorted(found) == sorted(expected)
+
+
+@given(pairs=st.lists(st.just([(2, 3)]), min_size=1, max_size=15))
+def test_documents_that_are_apart_never_share_a_window(pairs: list[list[tuple[int, int]]]) -> None:
+    batch = batch_of(pairs, apart=True)
+    for assembly in ("split_aware", "best_fit"):
+        windows = make_windows(batch, layout(), assembly=assembly)
+        starts = np.flatnonzero(windows.spans["start"] == 0)
+        for spans in np.split(windows.spans, starts[1:]):
+            pairs_here = spans["pair"][spans["role"] == Role.SPLIT].tolist()
+            assert len(pairs_here) == len(set(pairs_here))
+
+
+def test_lanes_have_all_languages_in_turn() -> None:
+    lanes = lane_order(batch_of([[(1, 1)]] * 6, apart=True))
+    # Chunk 2 i is the source of pair i, chunk 2 i + 1 its target: the docstring's example.
+    assert [lane.tolist() for lane in lanes] == [[0, 7, 2, 9, 4, 11], [1, 6, 3, 8, 5, 10]]
+
+
+def test_batches_are_joined_with_the_languages_of_the_data_set() -> None:
+    languages = LanguageTable(["ja"])
+    one, other = batch_of([[(1, 2)]]), batch_of([[(3, 1)], [(1, 1)]], languages="en ja")
+    joined = join_batches([one, other], languages)
+    assert languages.names() == ["ja", "en", "es"]
+    assert joined.span_languages.tolist() == [1, 2, 255, 1, 0, 255, 1, 0, 255]
+    assert joined.group_pairs.tolist() == joined.groups.tolist() == [0, 1, 2]
+    assert joined.provenance == b"0\n0\n1\n"
+    assert joined.tokens.tolist() == [*one.tokens.tolist(), *other.tokens.tolist()]
+
+
+def test_a_language_index_fits_in_a_byte() -> None:
+    table = LanguageTable([str(i) for i in range(255)])
+    with pytest.raises(DataError, match="must have fewer than 255 languages, got 'xx' as one more"):
+        table.remap(["7", "xx"])
+
+
+def test_ranges() -> None:
+    assert ranges(np.array([5, 20]), np.array([2, 3])).tolist() == [5, 6, 20, 21, 22]
+    assert ranges(np.array([5, 7, 20]), np.array([2, 0, 1])).tolist() == [5, 6, 20]

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_pairs import make_pair
 
 from megatron_crossic.data.spans import SPAN_DTYPE, Role
 from megatron_crossic.data.store import open_windows
-from megatron_crossic.data.windows import Window, WindowLayout
-from megatron_crossic.data.writer import WindowWriter
+from megatron_crossic.data.windows import WindowLayout, Windows
+from megatron_crossic.data.writer import PartialFilesDiffer, WindowWriter
 from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.files import PARTIAL_SUFFIX
 from megatron_crossic.manifest import Manifest
@@ -24,12 +23,15 @@ DETAILS = {
 }
 
 
+def window(token: int) -> Windows:
+    return Windows(tokens=np.full((1, 9), token, dtype=np.uint16), spans=SPANS)
+
+
 def write(prefix: Path, *, num_windows: int, commit: bool = True) -> None:
     with WindowWriter(prefix, layout=LAYOUT, overwrite=True) as writer:
-        writer.add_pair(make_pair("one", "x", "y"))
+        writer.add_pairs(b"{}\n", num_pairs=1)
         for i in range(num_windows):
-            tokens = np.full(9, i, dtype=np.uint16)
-            writer.add_window(Window(tokens=tokens, spans=SPANS))
+            writer.add_windows(window(i))
         files = writer.close_files()
         counts = {"windows": num_windows}
         manifest = Manifest(kind="windows", options={}, counts=counts, files=files, details=DETAILS)
@@ -73,3 +75,42 @@ def test_files_of_others_are_not(tmp_path: Path) -> None:
     (tmp_path / "x.idx").write_text("made by another tool")
     with pytest.raises(ConfigError, match=r"output path must not exist, got .*x\.idx"):
         WindowWriter(tmp_path / "x", layout=LAYOUT)
+
+
+def test_a_run_goes_on_behind_what_was_written(tmp_path: Path) -> None:
+    """Killed with more in the files than the state says: the rest is cut off."""
+    write(tmp_path / "whole", num_windows=3)
+    first = WindowWriter(tmp_path / "x", layout=LAYOUT)
+    first.add_pairs(b"{}\n", num_pairs=1)
+    first.add_windows(window(0))
+    first.flush()
+    state = first.state()
+    first.add_windows(window(7))
+    first.flush()
+    with WindowWriter(tmp_path / "x", layout=LAYOUT, resume_from=state) as writer:
+        for i in (1, 2):
+            writer.add_windows(window(i))
+        assert [w.tokens[:, 0].tolist() for w in writer.written()] == [[0, 1, 2]]
+        writer.close_files()
+    for suffix in (".bin", ".idx", ".spans", ".pairs.jsonl"):
+        expected = (tmp_path / f"whole{suffix}").read_bytes()
+        assert (tmp_path / f"x{suffix}").read_bytes() == expected
+
+
+@pytest.mark.parametrize("damage", ["shorter", "changed"])
+def test_damaged_partial_files_are_not_gone_on_with(tmp_path: Path, damage: str) -> None:
+    first = WindowWriter(tmp_path / "x", layout=LAYOUT)
+    first.add_windows(window(5))
+    first.flush()
+    partial = tmp_path / f"x.bin{PARTIAL_SUFFIX}"
+    content = partial.read_bytes()
+    partial.write_bytes(content[:-1] if damage == "shorter" else b"\0" + content[1:])
+    with pytest.raises(PartialFilesDiffer):
+        WindowWriter(tmp_path / "x", layout=LAYOUT, resume_from=first.state())
+
+
+def test_partial_files_stay_where_there_is_something_to_go_on_with(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), WindowWriter(tmp_path / "x", layout=LAYOUT) as writer:
+        writer.keep_partial = True
+        raise KeyboardInterrupt
+    assert len(list(tmp_path.glob(f"*{PARTIAL_SUFFIX}"))) == 4
