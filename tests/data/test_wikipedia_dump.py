@@ -168,6 +168,6 @@ def test_a_redirect_across_two_blocks_is_found_in_both_passes(
     texts = ["#REDIRECT [[Bee]]", "\n" * 2000 + "#REDIRECT [[Bee]]"]
     pages = [page_xml(i, f"Page {i}", text) for i, text in enumerate(texts)]
     path = write_packed(tmp_path / "dump.xml", dump_xml(pages))
-    monkeypatch.setattr(blocks, "BLOCK_BYTES", 7)
+    monkeypatch.setattr(unpack, "BLOCK_BYTES", 7)
     for with_text in (False, True):
         assert [page.redirect for page in pages_of(path, with_text=with_text)] == ["Bee", None]
