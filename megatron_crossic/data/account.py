@@ -1,6 +1,7 @@
 """What happened to every pair and every token on the way into one data set."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -94,6 +95,16 @@ class Account:
         arrays = {name: np.array(values[name], dtype=np.int64) for name in _ARRAYS}
         counters = {name: Counter(values[name]) for name in _COUNTERS}
         return cls(**{**values, **arrays, **counters})
+
+    @classmethod
+    def from_manifest(cls, counts: Mapping[str, Any], drops: Mapping[str, int]) -> "Account":
+        """What came in and was left out of a data set, without what its windows hold."""
+        names = ("pairs_read", "pairs_kept", "pairs_truncated", "tokens_read", "chunks")
+        return cls(
+            **{name: counts[name] for name in names},
+            pairs_dropped=Counter(drops),
+            tokens_dropped=Counter(counts["tokens_dropped"]),
+        )
 
     def tokens_by_role(self) -> dict[str, int]:
         return {role.name.lower(): int(self.by_role[role]) for role in Role}

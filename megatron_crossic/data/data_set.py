@@ -7,7 +7,7 @@ from megatron_crossic.data.account import Account
 from megatron_crossic.data.budget import TokenBudget, document_tokens, repeat_windows
 from megatron_crossic.data.chunk_batch import LanguageTable, join_batches
 from megatron_crossic.data.journal import DataSetState
-from megatron_crossic.data.windows import make_windows
+from megatron_crossic.data.windows import Windows, make_windows
 from megatron_crossic.data.worker import Share
 from megatron_crossic.data.writer import WindowWriter
 
@@ -34,15 +34,22 @@ class DataSetInProgress:
             assembly=self.assembly,
             first_pair=self.writer.num_pairs,
         )
+        self.writer.add_pairs(chunks.provenance, num_pairs=chunks.num_pairs)
+        self.add_windows(windows)
+        self.writer.flush()
+
+    def add_windows(self, windows: Windows) -> None:
+        """Write windows as far as the budget goes."""
         if self.budget is not None:
             made = document_tokens(windows.spans).sum()
             windows = self.budget.take(windows)
             kept = document_tokens(windows.spans).sum()
             self.account.drop_tokens("over_budget", int(made - kept))
-        self.writer.add_pairs(chunks.provenance, num_pairs=chunks.num_pairs)
+        self._write(windows)
+
+    def _write(self, windows: Windows) -> None:
         self.writer.add_windows(windows)
         self.account.add_windows(windows.spans, num_windows=len(windows))
-        self.writer.flush()
 
     @property
     def is_full(self) -> bool:
@@ -52,8 +59,7 @@ class DataSetInProgress:
         """After the last segment: begin again where the budget is not spent."""
         while self.budget is not None and self.budget.left and self.writer.num_windows:
             for windows in repeat_windows(self.writer.written(), self.budget, self.account):
-                self.writer.add_windows(windows)
-                self.account.add_windows(windows.spans, num_windows=len(windows))
+                self._write(windows)
         self.account.check()
 
     def state(self) -> DataSetState:

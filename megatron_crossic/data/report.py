@@ -1,7 +1,7 @@
 """What preprocessing tells: to its caller as a report, to whoever opens the data as a manifest."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from megatron_crossic.data.account import Account
@@ -37,35 +37,50 @@ def windows_manifest(
 ) -> Manifest:
     """The manifest of one data set."""
     options, tokenizer, layout = plan.options, plan.tokenizer, plan.layout
-    account = report.account
-    return Manifest(
+    details = {
+        "seq_length": layout.seq_length,
+        "vocab_size": tokenizer.vocab_size,
+        "dtype": layout.dtype.name,
+        "tokenizer": {
+            "fingerprint": tokenizer.fingerprint,
+            "bos_id": layout.bos_id,
+            "eod_id": tokenizer.eod_id,
+            "split_id": layout.split_id,
+            "pad_id": layout.pad_id,
+        },
+        "tokenized_by": {"encoder": plan.encoder.name, "distrusted": plan.distrusted},
+        "held_out": report.held_out,
+    }
+    manifests = [path for path in map(manifest_path, options.pairs) if path.is_file()]
+    manifest = Manifest(
         kind="windows",
         options=options.to_json(),
+        counts={},
+        inputs=plan.inputs,
+        parents=[fingerprint_file(path).sha256 for path in manifests],
+        details=details,
+    )
+    return with_account(manifest, report.account, report.languages, files=files)
+
+
+def with_account(
+    manifest: Manifest,
+    account: Account,
+    languages: list[str],
+    *,
+    files: Mapping[str, FileFingerprint],
+) -> Manifest:
+    """The manifest with the account and the files of a finished data set."""
+    found = {
+        "languages": languages,
+        "tokens_by_language": account.tokens_by_language(languages),
+        "tokens_by_role": account.tokens_by_role(),
+        "fill_rate": account.fill_rate,
+    }
+    return replace(
+        manifest,
         counts=account.counts(),
         drops=dict(account.pairs_dropped),
         files=files,
-        inputs=plan.inputs,
-        parents=[
-            fingerprint_file(path).sha256
-            for path in map(manifest_path, options.pairs)
-            if path.is_file()
-        ],
-        details={
-            "seq_length": layout.seq_length,
-            "vocab_size": tokenizer.vocab_size,
-            "dtype": layout.dtype.name,
-            "tokenizer": {
-                "fingerprint": tokenizer.fingerprint,
-                "bos_id": layout.bos_id,
-                "eod_id": tokenizer.eod_id,
-                "split_id": layout.split_id,
-                "pad_id": layout.pad_id,
-            },
-            "tokenized_by": {"encoder": plan.encoder.name, "distrusted": plan.distrusted},
-            "held_out": report.held_out,
-            "languages": report.languages,
-            "tokens_by_language": account.tokens_by_language(report.languages),
-            "tokens_by_role": account.tokens_by_role(),
-            "fill_rate": account.fill_rate,
-        },
+        details={**manifest.details, **found},
     )

@@ -121,6 +121,10 @@ class SpanReader:
     def __getitem__(self, window: int) -> SpanArray:
         return self._spans[self._offsets[window] : self._offsets[window + 1]]
 
+    def counts(self, start: int, stop: int) -> NDArray[np.int64]:
+        """Number of spans of consecutive windows."""  # [stop - start]
+        return np.diff(self._offsets[start : stop + 1])
+
     def of_windows(self, start: int, stop: int) -> SpanArray:
         """The spans of consecutive windows, one after the other."""
         return self._spans[self._offsets[start] : self._offsets[stop]]

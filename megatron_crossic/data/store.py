@@ -69,6 +69,18 @@ class WindowStore:
         row: NDArray[np.integer[Any]] = self._tokens[window]
         return row
 
+    def tokens_of(self, start: int, stop: int) -> NDArray[np.integer[Any]]:
+        """The tokens of consecutive windows."""  # [stop - start, seq_length]
+        return self._tokens[start:stop]
+
+    def spans_of(self, start: int, stop: int) -> SpanArray:
+        """The spans of consecutive windows, one after the other."""
+        return self._spans.of_windows(start, stop)
+
+    def span_counts(self, start: int, stop: int) -> NDArray[np.int64]:
+        """How many spans each of some consecutive windows has."""  # [stop - start]
+        return self._spans.counts(start, stop)
+
     def spans(self, window: int) -> SpanArray:
         """The spans of one window: fields start, length, chunk, pair, language, role."""
         return self._spans[window]
