@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.data.account import Account
-from megatron_crossic.data.chunks import EMPTY, cut_together
+from megatron_crossic.data.chunks import cut_together
 from megatron_crossic.data.sides import EncodedPair, Side
 from megatron_crossic.data.spans import Role
 
@@ -122,7 +122,6 @@ def group_to_chunks(
 def _group_cuts(group: Sequence[Side], *, budget: int) -> NDArray[np.int64]:
     """Cut positions with one column for each side of the group."""  # [parts + 1, sides]
     in_order = sorted(range(len(group)), key=lambda i: group[i].role)
-    first, second, *_ = [*(group[i].outline() for i in in_order), EMPTY]
-    cuts = cut_together(first, second, budget=budget)
+    cuts = cut_together([group[i].outline() for i in in_order], budget=budget)
     columns = np.argsort(in_order)
     return cuts[:, columns]
