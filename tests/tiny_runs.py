@@ -35,7 +35,7 @@ from megatron_crossic.config import (
     RunConfig,
     ScheduleConfig,
 )
-from megatron_crossic.data.chunk_batch import ChunkBatchBuilder
+from megatron_crossic.data.batch import BatchBuilder, GroupSide
 from megatron_crossic.data.indexed import token_dtype
 from megatron_crossic.data.spans import Role
 from megatron_crossic.data.windows import WindowLayout, make_windows
@@ -73,19 +73,22 @@ def write_windows(
     random = np.random.default_rng(seed)
     with WindowWriter(prefix, layout=layout) as writer:
         for pair in range(num_windows):
-            builder = ChunkBatchBuilder(split_id=SPLIT, dtype=layout.dtype)
+            sides = [
+                GroupSide(tokens=_tokens(random, vocab_size), language=language, role=role)
+                for language, role in (("en", Role.SOURCE), ("es", Role.TARGET))
+            ]
+            cuts = np.array([[0, 0], [len(side.tokens) for side in sides]])
+            builder = BatchBuilder(dtype=layout.dtype)
             builder.begin_pair(b"")
-            builder.begin_group(0)
-            builder.add_chunk(
-                [
-                    (_tokens(random, vocab_size), side, role)
-                    for side, role in enumerate((Role.SOURCE, Role.TARGET))
-                ]
+            builder.add_group(sides, cuts=cuts, piece_rows=[0])
+            windows = make_windows(
+                builder.build(),
+                layout,
+                assembly="split_aware",
+                largest=layout.budget,
+                first_pair=pair,
             )
-            chunks = builder.build()
-            writer.add_windows(
-                make_windows(chunks, layout, assembly="split_aware", first_pair=pair)
-            )
+            writer.add_windows(windows)
         files = writer.close_files()
         details = {
             "seq_length": seq_length,

@@ -133,7 +133,7 @@ def summary_lines(report: DataSetReport) -> list[str]:
         ("  of them truncated", account.pairs_truncated),
         ("pairs dropped", account.pairs_dropped.total()),
         *dropped,
-        ("chunks", account.chunks),
+        ("chunks", account.counts()["chunks"]),
         ("windows", account.windows),
         ("tokens read", account.tokens_read),
         *lost,

@@ -26,7 +26,6 @@ class Account:
     """Tokens of both sides of every pair read."""
     tokens_repeated: int = 0
     """Tokens of windows that were written again to reach a budget."""
-    chunks: int = 0
     windows: int = 0
     pairs_dropped: Counter[str] = field(default_factory=Counter)
     tokens_dropped: Counter[str] = field(default_factory=Counter)
@@ -76,7 +75,7 @@ class Account:
             "pairs_read": self.pairs_read,
             "pairs_kept": self.pairs_kept,
             "pairs_truncated": self.pairs_truncated,
-            "chunks": self.chunks,
+            "chunks": int(self.by_role[Role.SPLIT]),
             "windows": self.windows,
             "tokens_read": self.tokens_read,
             "tokens_repeated": self.tokens_repeated,
@@ -99,7 +98,7 @@ class Account:
     @classmethod
     def from_manifest(cls, counts: Mapping[str, Any], drops: Mapping[str, int]) -> "Account":
         """What came in and was left out of a data set, without what its windows hold."""
-        names = ("pairs_read", "pairs_kept", "pairs_truncated", "tokens_read", "chunks")
+        names = ("pairs_read", "pairs_kept", "pairs_truncated", "tokens_read")
         return cls(
             **{name: counts[name] for name in names},
             pairs_dropped=Counter(drops),

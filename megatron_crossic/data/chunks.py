@@ -87,14 +87,14 @@ EMPTY = Outline(paragraph_ends=np.empty(0, dtype=np.int64))
 
 def cut_together(outlines: Sequence[Outline], *, budget: int) -> Positions:
     """The cuts of a pair, both ends included, as few as the candidates allow."""
-    lengths = [outline.num_tokens for outline in outlines]
-    if sum(lengths) <= budget:
-        return np.array([[0] * len(lengths), lengths], dtype=np.int64)
     return _to_positions(_join(_atoms(outlines, budget), budget))  # [parts + 1, sides]
 
 
 def atom_cuts(outlines: Sequence[Outline], *, budget: int) -> Positions:
-    """All places where a cut is allowed; neighbours are never more than the budget apart."""
+    """All places where a cut is allowed; neighbours are never more than the budget apart.
+
+    Sides that fit in the budget together are one atom: no cut is allowed inside.
+    """
     return _to_positions(_atoms(outlines, budget))  # [cuts, sides]
 
 
@@ -228,6 +228,9 @@ class _Walk:
 
 def _atoms(outlines: Sequence[Outline], budget: int) -> list[Cut]:
     assert budget >= min_budget(len(outlines)), "options refuse a smaller seq_length"
+    lengths = tuple(outline.num_tokens for outline in outlines)
+    if sum(lengths) <= budget:
+        return [(0,) * len(lengths), lengths]
     cuts = _candidates(outlines, budget)
     walks = [_Walk(outline) for outline in outlines]
     pieces = cuts[:1]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from megatron_crossic.data.account import Account
+from megatron_crossic.data.batch import LanguageTable, join_batches
 from megatron_crossic.data.budget import TokenBudget, document_tokens, repeat_windows
-from megatron_crossic.data.chunk_batch import LanguageTable, join_batches
 from megatron_crossic.data.journal import DataSetState
 from megatron_crossic.data.windows import Windows, make_windows
 from megatron_crossic.data.worker import Share
@@ -18,6 +18,10 @@ class DataSetInProgress:
 
     writer: WindowWriter
     assembly: str
+    largest: int
+    """Most tokens of a chunk."""
+    by_paragraph: bool = False
+    """Whether the paragraphs of a chunk are laid down in turn."""
     account: Account = field(default_factory=Account)
     languages: LanguageTable = field(default_factory=LanguageTable)
     budget: TokenBudget | None = None
@@ -25,16 +29,18 @@ class DataSetInProgress:
 
     def add_segment(self, shares: Sequence[Share]) -> None:
         """Make and write the windows of a segment."""
-        chunks = join_batches([share.chunks for share in shares], self.languages)
+        batch = join_batches([share.batch for share in shares], self.languages)
         for share in shares:
             self.account.add(share.account)
         windows = make_windows(
-            chunks,
+            batch,
             self.writer.layout,
             assembly=self.assembly,
+            largest=self.largest,
+            by_paragraph=self.by_paragraph,
             first_pair=self.writer.num_pairs,
         )
-        self.writer.add_pairs(chunks.provenance, num_pairs=chunks.num_pairs)
+        self.writer.add_pairs(batch.provenance, num_pairs=batch.num_pairs)
         self.add_windows(windows)
         self.writer.flush()
 

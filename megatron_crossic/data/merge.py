@@ -68,7 +68,7 @@ def merge_shards(
         writer = stack.enter_context(
             WindowWriter(options.output_prefix, layout=layout, overwrite=options.overwrite)
         )
-        merged = DataSetInProgress(writer=writer, assembly="")
+        merged = DataSetInProgress(writer=writer, assembly="", largest=layout.budget)
         if options.match_tokens is not None:
             merged.budget = TokenBudget.of(options.match_tokens, pad_id=layout.pad_id)
         for shard in shards:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from megatron_crossic.data.account import Account
+from megatron_crossic.data.batch import ALTERNATING, STRAIGHT, TURNED
 from megatron_crossic.data.records import Pair
 from megatron_crossic.data.sides import EncodedPair, Side
 
@@ -33,28 +34,26 @@ class Group:
 
     sides: tuple[Side, ...]
     """Source first: how they are cut does not depend on how they are laid down."""
-    order: tuple[int, ...]
-    """Indices of `sides` in their order inside a chunk."""
+    order: int = STRAIGHT
+    """How they are laid down: STRAIGHT or TURNED, ALTERNATING or not."""
     document: int = 0
     """Which document of its pair the group is, where each is on its own."""
-    alternating: bool = False
-    """Whether every second chunk has the order turned round."""
 
 
 def _together(sides: tuple[Side, ...]) -> list[Group]:
-    return [Group(sides=sides, order=tuple(range(len(sides))))]
+    return [Group(sides=sides)]
 
 
 def _turned(sides: tuple[Side, ...]) -> list[Group]:
-    return [replace(group, order=group.order[::-1]) for group in _together(sides)]
+    return [Group(sides=sides, order=TURNED)]
 
 
 def _in_turn(sides: tuple[Side, ...]) -> list[Group]:
-    return [replace(group, alternating=True) for group in _together(sides)]
+    return [Group(sides=sides, order=ALTERNATING)]
 
 
 def _apart(sides: tuple[Side, ...]) -> list[Group]:
-    return [Group(sides=(side,), order=(0,), document=i) for i, side in enumerate(sides)]
+    return [Group(sides=(side,), document=i) for i, side in enumerate(sides)]
 
 
 MODES: dict[str, Callable[[tuple[Side, ...]], list[Group]]] = {

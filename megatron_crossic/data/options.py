@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from megatron_crossic.data.bulk import EncoderChoice
-from megatron_crossic.data.chunk_batch import SPLIT_TOKENS
 from megatron_crossic.data.chunks import MIN_BUDGET
 from megatron_crossic.data.cutting import Granularity
 from megatron_crossic.data.inputs import BLOCK_BYTES, SEGMENT_BYTES
 from megatron_crossic.data.modes import MODES
 from megatron_crossic.data.packing import ASSEMBLIES
+from megatron_crossic.data.pieces import SPLIT_TOKENS
 from megatron_crossic.data.records import LANGUAGES
 from megatron_crossic.data.selection import LengthRatioRule
 from megatron_crossic.data.tokenizer import Tokenizer

@@ -1,171 +1,136 @@
-"""Which chunks share a window: pure arithmetic on the sizes of many chunks at once.
+"""Which pieces make a chunk and which chunks share a window.
 
-`split_aware` fills windows in order; where the next chunk does not fit, the window ends and the
-next one starts with that chunk. `best_fit` packs the same chunks by best fit decreasing: the
-largest bundle first, each into the fullest window that still takes it.
+Pure arithmetic on the sizes of many pieces at once, all those of a segment of the input. A piece
+is the stretch between two neighbouring places where a pair may be cut (`chunks.atom_cuts`), known
+by its tokens without a SPLIT; a pair that fits in a chunk is one piece. The pieces of a group (a
+pair, or one document of it) follow each other and are joined to chunks of at most `largest` tokens,
+each with its SPLIT, by one of two rules.
 
-    chunks   0  1 | 2 | 3  4  5     three groups (the chunks of a pair), capacity 10
-    sizes    4  4 | 2 | 3  4  9
-    bundles   8   | 2 |  7    9     a group that fits is one bundle; else runs of it, in order
-    windows  [5] takes 9, [0 1] 8, [3 4] 7; then 2 finds most company beside 8: [0 1 2]
+`split_aware`: the fewest chunks, laid down in order. Where the next one does not fit, the window
+ends and the next window starts with it.
 
-Both take every chunk exactly once, whole, and the chunks of a window are in their own order. Best
-fit decreasing needs at most 11/9 of the fewest windows that hold its bundles, plus four (Johnson
-1974), and no two of its windows would fit in one.
+`best_fit`: the least padding.
+1. Groups that fit in a window stay whole and are packed by best fit decreasing.
+2. The others are cut where that fills windows best (see `filling`), those of step 1 first.
+3. Windows are themselves packed by best fit decreasing, so that no two would fit in one.
+
+Example, windows of 10, chunks of at most 9, S for SPLIT, groups of pieces (5) (3 3 4 5) (4):
+
+    split_aware   [5S] [3+3S] [4+5S] [4S]     4 windows with 12 places of padding
+    best_fit      [5S 3S] [3S 4S] [4+5S]      3 windows with 1: the second group was cut after 3
+
+Either way every piece is in one chunk, every chunk whole in one window, and the chunks of a window
+are in the order of their pieces.
 """
 
+import itertools
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from megatron_crossic.data.filling import Filling, Group, Window
+from megatron_crossic.data.free_space import place
+from megatron_crossic.data.pieces import Pieces
+
 Integers = NDArray[np.int64]
+Run = tuple[int, int]
+"""(first piece, stop) of consecutive pieces of one group."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Packing:
-    """Chunks window after window."""
+    """Chunks made of pieces, window after window; windows are in the order of their first pieces.
 
+    Chunk c is made of the pieces `chunks[c]` to `chunks[c + 1]`, window w holds the chunks
+    `order[bounds[w] : bounds[w + 1]]`, and none of them is empty.
+    """
+
+    chunks: Integers  # [chunks + 1]
     order: Integers  # [chunks]
-    """Chunk indices."""
     bounds: Integers  # [windows + 1]
-    """Window w holds the chunks `order[bounds[w] : bounds[w + 1]]`; none is empty."""
 
     @property
     def num_windows(self) -> int:
         return len(self.bounds) - 1
 
 
-def split_aware(sizes: Integers, groups: Integers, *, capacity: int) -> Packing:
-    """Windows in the order of the chunks."""
-    del groups
-    assert_fitting(sizes, capacity=capacity)
-    starts = _run_starts(np.cumsum(sizes).tolist(), 0, len(sizes), capacity=capacity)
-    return Packing(order=np.arange(len(sizes)), bounds=np.array([*starts, len(sizes)]))
+def split_aware(sizes: Integers, groups: Integers, *, capacity: int, largest: int) -> Packing:
+    """Windows in the order of the pieces; `groups` never decreases."""
+    pieces = Pieces(sizes, largest=largest)
+    runs = itertools.pairwise(_group_bounds(groups).tolist())
+    chunks = [chunk for first, stop in runs for chunk in pieces.chunks(first, stop)]
+    ends = list(itertools.accumulate(size for _, size in chunks))
+    bounds = [0]
+    while bounds[-1] < len(ends):
+        laid = ends[bounds[-1] - 1] if bounds[-1] else 0
+        bounds.append(bisect_right(ends, laid + capacity, lo=bounds[-1]))
+    return Packing(
+        chunks=np.array([*(first for first, _ in chunks), len(sizes)], dtype=np.int64),
+        order=np.arange(len(chunks)),
+        bounds=np.array(bounds, dtype=np.int64),
+    )
 
 
-def best_fit(sizes: Integers, groups: Integers, *, capacity: int) -> Packing:
-    """Windows by best fit decreasing over all bundles; `groups` never decreases.
-
-    Windows are in the order of their first chunks.
-    """
-    assert_fitting(sizes, capacity=capacity)
-    if not len(sizes):
-        return split_aware(sizes, groups, capacity=capacity)
-    starts = _bundle_starts(sizes, groups, capacity=capacity)
-    placed = _place(np.add.reduceat(sizes, starts), capacity=capacity)
-    windows = np.repeat(placed, np.diff(starts, append=len(sizes)))
-    _, firsts, windows = np.unique(windows, return_index=True, return_inverse=True)
-    rank = np.empty_like(firsts)
-    rank[np.argsort(firsts)] = np.arange(len(firsts))
-    windows = rank[windows]
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(windows))])
-    return Packing(order=np.argsort(windows, kind="stable"), bounds=bounds)
+def best_fit(sizes: Integers, groups: Integers, *, capacity: int, largest: int) -> Packing:
+    """Windows with little room left; `groups` never decreases."""
+    pieces = Pieces(sizes, largest=largest)
+    whole: list[tuple[Run, int]] = []
+    large: list[Group] = []
+    for first, stop in itertools.pairwise(_group_bounds(groups).tolist()):
+        reached, room = pieces.furthest(first, stop, capacity)
+        if reached == stop:
+            whole.append(((first, stop), capacity - room))
+        else:
+            large.append(Group(first=first, stop=stop))
+    windows = _pack_whole(whole, capacity=capacity)
+    windows += Filling(pieces, capacity=capacity).fill(windows, large)
+    return _to_packing(windows, pieces, capacity=capacity)
 
 
 ASSEMBLIES: dict[str, Callable[..., Packing]] = {"split_aware": split_aware, "best_fit": best_fit}
 
 
-def assert_fitting(sizes: Integers, *, capacity: int) -> None:
-    """A chunk is cut to fit long before it comes here."""
-    assert not len(sizes) or 0 < sizes.min() <= sizes.max() <= capacity
+def _group_bounds(groups: Integers) -> Integers:
+    """The first piece of each group, and the end."""  # [groups + 1]
+    changes = np.flatnonzero(np.diff(groups)) + 1
+    return np.concatenate([[0], changes, [len(groups)]]) if len(groups) else np.zeros(1, np.int64)
 
 
-def _run_starts(ends: Sequence[int], start: int, stop: int, *, capacity: int) -> list[int]:
-    """Where windows begin when the chunks from `start` to `stop` are laid down in order.
-
-    `ends[i]` is what all chunks up to and including the i-th take.
-    """
-    starts = []
-    while start < stop:
-        starts.append(start)
-        laid = ends[start - 1] if start else 0
-        start = bisect_right(ends, laid + capacity, lo=start, hi=stop)
-    return starts
-
-
-def _bundle_starts(sizes: Integers, groups: Integers, *, capacity: int) -> Integers:
-    """The first chunk of each bundle: whole groups, and runs of the groups that are too large."""
-    firsts = np.flatnonzero(np.diff(groups, prepend=groups[0] - 1))
-    stops = np.append(firsts[1:], len(sizes))
-    too_large = np.add.reduceat(sizes, firsts) > capacity
-    starts, ends = firsts[~too_large].tolist(), np.cumsum(sizes).tolist()
-    for first, stop in zip(firsts[too_large].tolist(), stops[too_large].tolist(), strict=True):
-        starts += _run_starts(ends, first, stop, capacity=capacity)
-    return np.array(sorted(starts), dtype=np.int64)
+def _pack_whole(runs: Sequence[tuple[Run, int]], *, capacity: int) -> list[Window]:
+    """Windows of runs and their sizes, by best fit decreasing."""
+    windows: list[Window] = []
+    placed = place(np.array([size for _, size in runs], dtype=np.int64), capacity=capacity)
+    for window, (run, size) in zip(placed.tolist(), runs, strict=True):
+        while window >= len(windows):
+            windows.append(Window(room=capacity))
+        windows[window].runs.append(run)
+        windows[window].room -= size
+    return windows
 
 
-def _place(sizes: Integers, *, capacity: int) -> Integers:
-    """The window of each bundle, windows numbered as they were opened."""  # [bundles]
-    space = _FreeSpace(capacity)
-    placed = np.empty(len(sizes), dtype=np.int64)
-    num_windows = 0
-    largest_first = np.argsort(-sizes, kind="stable")
-    windows = []
-    for size in sizes[largest_first].tolist():
-        found = space.take(size)
-        if found is None:
-            found = capacity, num_windows
-            num_windows += 1
-        free, window = found
-        space.put(free - size, window)
-        windows.append(window)
-    placed[largest_first] = windows
-    return placed
+def _to_packing(windows: Sequence[Window], pieces: Pieces, *, capacity: int) -> Packing:
+    used = np.array([capacity - window.room for window in windows], dtype=np.int64)
+    merged = place(used, capacity=capacity).tolist()
+    runs = sorted((*run, merged[i]) for i, window in enumerate(windows) for run in window.runs)
+    chunks = [
+        (first, window) for start, stop, window in runs for first, _ in pieces.chunks(start, stop)
+    ]
+    num_pieces = runs[-1][1] if runs else 0
+    order, bounds = _by_window(window for _, window in chunks)
+    starts = np.array([*(first for first, _ in chunks), num_pieces], dtype=np.int64)
+    return Packing(chunks=starts, order=order, bounds=bounds)
 
 
-class _FreeSpace:
-    """Open windows by their free tokens; finds the fullest one with room in constant time.
-
-    Windows with the same free space are one stack. Which stacks are not empty is told by one bit
-    each, `BITS` of them in an integer, and a further integer tells which of those are not zero: at
-    a capacity of 131,072 that is 256 integers, and a search looks at two.
-    """
-
-    BITS = 512
-
-    def __init__(self, capacity: int) -> None:
-        self._stacks: dict[int, list[int]] = {}
-        self._blocks = [0] * (capacity // self.BITS + 1)
-        self._used_blocks = 0
-
-    def put(self, free: int, window: int) -> None:
-        """Add a window; a full one is never looked for again."""
-        if not free:
-            return
-        stack = self._stacks.setdefault(free, [])
-        if not stack:
-            block, bit = divmod(free, self.BITS)
-            self._blocks[block] |= 1 << bit
-            self._used_blocks |= 1 << block
-        stack.append(window)
-
-    def take(self, size: int) -> tuple[int, int] | None:
-        """Remove (free tokens, window) of the fullest window with room for `size`."""
-        block, bit = divmod(size, self.BITS)
-        above = self._blocks[block] >> bit
-        if above:
-            free = size + _lowest_bit(above)
-        else:
-            later = self._used_blocks >> (block + 1)
-            if not later:
-                return None
-            block += 1 + _lowest_bit(later)
-            free = block * self.BITS + _lowest_bit(self._blocks[block])
-        stack = self._stacks[free]
-        window = stack.pop()
-        if not stack:
-            self._clear(free)
-        return free, window
-
-    def _clear(self, free: int) -> None:
-        block, bit = divmod(free, self.BITS)
-        self._blocks[block] ^= 1 << bit
-        if not self._blocks[block]:
-            self._used_blocks ^= 1 << block
-
-
-def _lowest_bit(bits: int) -> int:
-    return (bits & -bits).bit_length() - 1
+def _by_window(windows: Iterable[int]) -> tuple[Integers, Integers]:
+    """Order and bounds of chunks whose windows have any numbers; first chunk's window first."""
+    _, firsts, windows_of = np.unique(
+        np.fromiter(windows, dtype=np.int64), return_index=True, return_inverse=True
+    )
+    rank = np.empty_like(firsts)
+    rank[np.argsort(firsts)] = np.arange(len(firsts))
+    placed = rank[windows_of]
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(placed))]).astype(np.int64)
+    return np.argsort(placed, kind="stable"), bounds

@@ -7,10 +7,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from megatron_crossic.data.batch import LanguageTable
 from megatron_crossic.data.budget import TokenBudget
 from megatron_crossic.data.bulk import Encoder
-from megatron_crossic.data.chunk_batch import LanguageTable
-from megatron_crossic.data.cutting import ChunkRules
+from megatron_crossic.data.cutting import CutRules
 from megatron_crossic.data.data_set import DataSetInProgress
 from megatron_crossic.data.inputs import Block, input_bytes, read_segments
 from megatron_crossic.data.journal import Journal, RunState
@@ -76,11 +76,10 @@ class RunPlan:
             options=self.options,
             tokenizer=self.tokenizer,
             encoder=self.encoder,
-            rules=ChunkRules(
+            rules=CutRules(
                 mode=self.options.mode,
                 granularity=self.options.granularity,
                 budget=self.options.chunk_budget(self.layout),
-                split_id=self.layout.split_id,
                 dtype=self.layout.dtype,
             ),
         )
@@ -152,10 +151,7 @@ def _open(
                 "says; starting anew"
             )
     data_sets = [
-        DataSetInProgress(
-            writer=stack.enter_context(_writer(plan, prefix)), assembly=plan.options.assembly
-        )
-        for prefix in plan.prefixes
+        _data_set(plan, stack.enter_context(_writer(plan, prefix))) for prefix in plan.prefixes
     ]
     data_sets[0].budget = _budget(plan)
     journal.begin()
@@ -168,17 +164,21 @@ def _resume(plan: RunPlan, stack: ExitStack, state: RunState) -> list[DataSetInP
         for prefix, each in zip(plan.prefixes, state.data_sets, strict=True):
             writer = opened.enter_context(_writer(plan, prefix, resume_from=each.writer))
             writer.keep_partial = True
-            data_sets.append(
-                DataSetInProgress(
-                    writer=writer,
-                    assembly=plan.options.assembly,
-                    account=each.account,
-                    languages=LanguageTable(each.languages),
-                )
-            )
+            data_set = _data_set(plan, writer)
+            data_set.account, data_set.languages = each.account, LanguageTable(each.languages)
+            data_sets.append(data_set)
         stack.push(opened.pop_all())
     data_sets[0].budget = _budget(plan, spent=data_sets[0].account.tokens_in_windows)
     return data_sets
+
+
+def _data_set(plan: RunPlan, writer: WindowWriter) -> DataSetInProgress:
+    return DataSetInProgress(
+        writer=writer,
+        assembly=plan.options.assembly,
+        largest=plan.options.chunk_budget(plan.layout),
+        by_paragraph=plan.options.granularity == "paragraph",
+    )
 
 
 def _writer(plan: RunPlan, prefix: Path, **settings: Any) -> WindowWriter:

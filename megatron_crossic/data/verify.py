@@ -202,8 +202,7 @@ def _check_account(store: WindowStore, found: _Found) -> None:
     _require_equal("tokens by language", by_language, details["tokens_by_language"], store.prefix)
     in_windows = by_role["source"] + by_role["target"]
     _require_equal("tokens in windows", in_windows, counts["tokens_in_windows"], store.prefix)
-    if not counts["tokens_repeated"] and "over_budget" not in counts["tokens_dropped"]:
-        _require_equal("chunks", by_role["split"], counts["chunks"], store.prefix)
+    _require_equal("chunks", by_role["split"], counts["chunks"], store.prefix)
     dropped = sum(counts["tokens_dropped"].values())
     entered = counts["tokens_read"] + counts["tokens_repeated"]
     _require_equal("tokens kept or dropped", in_windows + dropped, entered, store.prefix)

@@ -1,9 +1,10 @@
-"""Chunks become windows: how the chunks of a segment are laid out.
+"""Pieces become windows: how the chunks of a segment are laid out.
 
     BOS? | chunk SPLIT | chunk SPLIT | … | PAD PAD
 
-Which chunks share a window is decided by `packing`; here their tokens and spans are moved in bulk:
-a segment of 16 million tokens is a few array operations and one copy for each chunk.
+Which pieces are joined to chunks and which chunks share a window is decided by `packing`. Here
+their tokens and spans are moved in bulk: a segment of 16 million tokens is a few array operations
+and one copy for each side of each chunk.
 """
 
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from megatron_crossic.data.chunk_batch import SPLIT_TOKENS, ChunkBatch, Ints, ranges
-from megatron_crossic.data.packing import ASSEMBLIES, Packing
+from megatron_crossic.data.batch import ALTERNATING, TURNED, Batch, Ints, ranges
+from megatron_crossic.data.packing import ASSEMBLIES
+from megatron_crossic.data.pieces import SPLIT_TOKENS
 from megatron_crossic.data.spans import (
     NO_CHUNK,
     NO_LANGUAGE,
@@ -62,30 +64,78 @@ class Windows:
         return len(self.tokens)
 
 
-def make_windows(
-    chunks: ChunkBatch, layout: WindowLayout, *, assembly: str, first_pair: int = 0
-) -> Windows:
-    """Pack the chunks of a segment, lane by lane, and lay the windows out.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chunks:
+    """The chunks of some windows, in their order there."""
 
+    first: Ints
+    """First piece of each chunk."""  # [chunks]
+    last: Ints
+    """Last piece of each chunk."""  # [chunks]
+    window: Ints
+    """Window of each chunk; nondecreasing, none is left out."""  # [chunks]
+
+    @property
+    def num_windows(self) -> int:
+        return int(self.window[-1]) + 1 if len(self.window) else 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Parts:
+    """Stretches of one side, and SPLITs, one after the other: all that windows hold but edges."""
+
+    chunk: Ints
+    """Index of the chunk."""  # [parts]
+    source: Ints
+    """First token in the batch; of a SPLIT, the number of tokens in the batch."""
+    length: Ints
+    language: NDArray[np.uint8]
+    role: NDArray[np.uint8]
+
+
+def make_windows(
+    batch: Batch,
+    layout: WindowLayout,
+    *,
+    assembly: str,
+    largest: int,
+    by_paragraph: bool = False,
+    first_pair: int = 0,
+) -> Windows:
+    """Pack the pieces of a segment, lane by lane, and lay the windows out.
+
+    `largest` is the most tokens of a chunk, `by_paragraph` lays the rows of a chunk down in turn,
     `first_pair` is the ordinal in the data set of the segment's first pair.
     """
-    pack = ASSEMBLIES[assembly]
-    orders, bounds = [np.empty(0, dtype=np.int64)], [np.zeros(1, dtype=np.int64)]
-    for lane in lane_order(chunks):
-        # Groups are numbered anew in the order of the lane.
-        changes = np.diff(chunks.groups[lane], prepend=-1) != 0
-        packing = pack(chunks.sizes[lane], np.cumsum(changes) - 1, capacity=layout.capacity)
-        bounds.append(packing.bounds[1:] + bounds[-1][-1])
-        orders.append(lane[packing.order])
-    packing = Packing(order=np.concatenate(orders), bounds=np.concatenate(bounds))
-    windows = lay_out(chunks, packing, layout)
+    chunks = pack_lanes(batch, layout, assembly=assembly, largest=largest)
+    windows = lay_out(chunks, _parts(batch, chunks, by_paragraph=by_paragraph), batch, layout)
     of_chunks = windows.spans["pair"] != NO_PAIR
     windows.spans["pair"][of_chunks] += np.uint32(first_pair)
     return windows
 
 
-def lane_order(chunks: ChunkBatch) -> list[Ints]:
-    """Indices of the chunks of each lane; a window never mixes lanes.
+def pack_lanes(batch: Batch, layout: WindowLayout, *, assembly: str, largest: int) -> Chunks:
+    """Chunks and windows of every lane."""
+    none = np.empty(0, dtype=np.int64)
+    first, last, window, num_windows = [none], [none], [none], 0
+    for lane in lane_order(batch):
+        sizes, groups = batch.piece_sizes[lane], batch.piece_groups[lane]
+        # Groups are numbered anew in the order of the lane.
+        numbers = np.cumsum(np.diff(groups, prepend=-1) != 0)
+        packing = ASSEMBLIES[assembly](sizes, numbers, capacity=layout.capacity, largest=largest)
+        first.append(lane[packing.chunks[:-1][packing.order]])
+        last.append(lane[packing.chunks[1:][packing.order] - 1])
+        window.append(
+            np.repeat(np.arange(packing.num_windows) + num_windows, np.diff(packing.bounds))
+        )
+        num_windows += packing.num_windows
+    return Chunks(
+        first=np.concatenate(first), last=np.concatenate(last), window=np.concatenate(window)
+    )
+
+
+def lane_order(batch: Batch) -> list[Ints]:
+    """Indices of the pieces of each lane; a window never mixes lanes.
 
     There is one lane unless documents are apart (`mix`). With n documents a pair there are n: the
     pairs are cut into n blocks, and document d of a pair in block b goes to lane (b + d) % n. So
@@ -94,81 +144,143 @@ def lane_order(chunks: ChunkBatch) -> list[Ints]:
         lane 0   s0 t3 s1 t4 s2 t5
         lane 1   t0 s3 t1 s4 t2 s5
     """
-    num_lanes = int(chunks.group_documents.max(initial=0)) + 1
+    num_lanes = int(batch.group_documents.max(initial=0)) + 1
     if num_lanes == 1:
-        return [np.arange(len(chunks.sizes))]
-    pairs, documents = chunks.group_pairs, chunks.group_documents
-    size = -(-chunks.num_pairs // num_lanes)
+        return [np.arange(len(batch.piece_sizes))]
+    pairs, documents = batch.group_pairs, batch.group_documents
+    size = -(-batch.num_pairs // num_lanes)
     block, place = pairs // size, pairs % size
     lanes = (block + documents) % num_lanes
     found = []
     for lane in range(num_lanes):
         groups = np.flatnonzero(lanes == lane)
         groups = groups[np.lexsort((block[groups], place[groups]))]
-        first = np.searchsorted(chunks.groups, groups)
-        counts = np.searchsorted(chunks.groups, groups, side="right") - first
+        first = np.searchsorted(batch.piece_groups, groups)
+        counts = np.searchsorted(batch.piece_groups, groups, side="right") - first
         found.append(ranges(first, counts))
     return found
 
 
-def lay_out(chunks: ChunkBatch, packing: Packing, layout: WindowLayout) -> Windows:
-    """The windows of a packing."""
-    num_windows = len(packing.bounds) - 1
-    per_window = np.diff(packing.bounds)
-    sizes = chunks.sizes[packing.order]
-    window = np.repeat(np.arange(num_windows), per_window)
-    before = np.cumsum(sizes) - sizes  # tokens of chunks before this one, all windows together
-    starts = before - before[packing.bounds[:-1]][window] + layout.num_leading
-    ends = np.zeros(num_windows, dtype=np.int64)  # first padding token of each window
-    np.maximum.at(ends, window, starts + sizes)
+def _parts(batch: Batch, chunks: Chunks, *, by_paragraph: bool) -> _Parts:
+    """The stretches of each chunk in order, its SPLIT last."""
+    group = batch.piece_groups[chunks.first]
+    first_row = batch.piece_rows[chunks.first]
+    last_row = _end_rows(batch)[chunks.last]
+    steps = last_row - first_row if by_paragraph else np.ones_like(group)
+    # One strip is what lies between two rows; the last strip of a chunk also has the SPLIT.
+    chunk = np.repeat(np.arange(len(group)), steps)
+    row = ranges(first_row, steps)
+    next_row = row + 1 if by_paragraph else last_row
+    is_last = np.diff(chunk, append=-1) != 0
+    width = batch.group_widths[group[chunk]]
+    strip = np.repeat(np.arange(len(chunk)), width + is_last)
+    column = ranges(np.zeros_like(width), width + is_last)
+    is_split = column == width[strip]
+    turned = _is_turned(batch, chunks, group)[chunk[strip]]
+    column = np.where(turned, width[strip] - 1 - column, column)
+    column[is_split] = 0
+    side = batch.group_sides[group[chunk[strip]]] + column
+    start = batch.cuts[batch.row_cuts[row[strip]] + column]
+    end = batch.cuts[batch.row_cuts[next_row[strip]] + column]
+    parts = _Parts(
+        chunk=chunk[strip],
+        source=np.where(is_split, len(batch.tokens), batch.side_starts[side] + start),
+        length=np.where(is_split, SPLIT_TOKENS, end - start),
+        language=np.where(is_split, NO_LANGUAGE, batch.side_languages[side]).astype(np.uint8),
+        role=np.where(is_split, Role.SPLIT, batch.side_roles[side]).astype(np.uint8),
+    )
+    kept = parts.length > 0
+    return _Parts(
+        chunk=parts.chunk[kept],
+        source=parts.source[kept],
+        length=parts.length[kept],
+        language=parts.language[kept],
+        role=parts.role[kept],
+    )
+
+
+def _end_rows(batch: Batch) -> Ints:
+    """The row at which each piece ends."""  # [pieces]
+    following = np.append(batch.piece_rows[1:], 0)
+    is_last = np.diff(batch.piece_groups, append=-1) != 0
+    return np.where(is_last, batch.group_rows[batch.piece_groups], following)
+
+
+def _is_turned(batch: Batch, chunks: Chunks, group: Ints) -> NDArray[np.bool_]:
+    """Whether each chunk has its sides in the other order."""  # [chunks]
+    by_piece = np.argsort(chunks.first)
+    groups = group[by_piece]
+    ordinal = np.empty_like(group)
+    ordinal[by_piece] = np.arange(len(groups)) - np.searchsorted(groups, groups)
+    order = batch.group_orders[group]
+    turns = (order & TURNED) + np.where(order & ALTERNATING, ordinal, 0)
+    return np.asarray(turns % 2 == 1)
+
+
+def lay_out(chunks: Chunks, parts: _Parts, batch: Batch, layout: WindowLayout) -> Windows:
+    """Tokens and spans of the windows of these chunks."""
+    num_windows = chunks.num_windows
+    window = chunks.window[parts.chunk]
+    before = np.cumsum(parts.length) - parts.length  # tokens of parts before, all windows together
+    first = np.searchsorted(window, np.arange(num_windows))
+    starts = before - before[first][window] + layout.num_leading
     tokens = np.full((num_windows, layout.seq_length), layout.pad_id, dtype=layout.dtype)
     if layout.bos_id is not None:
         tokens[:, 0] = layout.bos_id
-    _copy_chunks(chunks, packing.order, tokens.reshape(-1), window * layout.seq_length + starts)
-    ordinals = np.arange(len(window)) - packing.bounds[:-1][window]
-    rows = [
-        _chunk_spans(chunks, packing.order, window=window, starts=starts, ordinals=ordinals),
-        _edge_spans(np.arange(num_windows), 0, layout.num_leading, Role.BOS),
-        _edge_spans(np.arange(num_windows), ends, layout.seq_length - ends, Role.PAD),
+    places = window * layout.seq_length + starts
+    _copy_tokens(batch, parts, tokens.reshape(-1), places, split_id=layout.split_id)
+    ends = np.bincount(window, parts.length, num_windows).astype(np.int64) + layout.num_leading
+    everywhere = np.arange(num_windows)
+    spans = [
+        _part_spans(chunks, parts, batch, starts=starts),
+        _edge_spans(num_windows, 0, layout.num_leading, Role.BOS),
+        _edge_spans(num_windows, ends, layout.seq_length - ends, Role.PAD),
     ]
-    where = np.concatenate([at for at, _ in rows])
-    spans = np.concatenate([found for _, found in rows])
-    position = where * layout.seq_length + spans["start"]
-    return Windows(tokens=tokens, spans=spans[np.argsort(position, kind="stable")])
+    merged = np.concatenate(spans)
+    owner = np.concatenate([window, everywhere, everywhere])
+    kept = np.concatenate([_begins_span(parts), *(each["length"] > 0 for each in spans[1:])])
+    position = owner * layout.seq_length + merged["start"]
+    order = np.argsort(position[kept], kind="stable")
+    return Windows(tokens=tokens, spans=merged[kept][order])
 
 
-def _copy_chunks(chunks: ChunkBatch, order: Ints, flat: NDArray[Any], targets: Ints) -> None:
-    ends = np.cumsum(chunks.sizes)
-    sources = (ends - chunks.sizes)[order].tolist()
-    for source, target, size in zip(
-        sources, targets.tolist(), chunks.sizes[order].tolist(), strict=True
-    ):
-        flat[target : target + size] = chunks.tokens[source : source + size]
+def _copy_tokens(
+    batch: Batch, parts: _Parts, flat: NDArray[Any], places: Ints, *, split_id: int
+) -> None:
+    is_split = parts.role == Role.SPLIT
+    flat[places[is_split]] = split_id
+    rows = np.stack([parts.source, places, parts.length], axis=1)[~is_split]
+    for source, place, length in rows.tolist():
+        flat[place : place + length] = batch.tokens[source : source + length]
 
 
-def _chunk_spans(
-    chunks: ChunkBatch, order: Ints, *, window: Ints, starts: Ints, ordinals: Ints
-) -> tuple[Ints, SpanArray]:
-    """Window and span of every span of every chunk, in the order of the packing."""
-    counts = chunks.span_counts[order]
-    first = (np.cumsum(chunks.span_counts) - chunks.span_counts)[order]
-    taken = ranges(first, counts)
-    spans = np.empty(len(taken), dtype=SPAN_DTYPE)
-    spans["start"] = chunks.span_starts[taken] + np.repeat(starts, counts)
-    spans["length"] = chunks.span_lengths[taken]
-    spans["chunk"] = np.repeat(ordinals, counts)
-    spans["pair"] = np.repeat(chunks.group_pairs[chunks.groups[order]], counts)
-    spans["language"] = chunks.span_languages[taken]
-    spans["role"] = chunks.span_roles[taken]
-    return np.repeat(window, counts), spans
+def _begins_span(parts: _Parts) -> NDArray[np.bool_]:
+    """Whether a part begins a span: neighbours of one chunk and one side are one span."""
+    same = np.ones(len(parts.chunk), dtype=bool)
+    for values in (parts.chunk, parts.language, parts.role):
+        same[1:] &= values[1:] == values[:-1]
+    same[:1] = False
+    return ~same
 
 
-def _edge_spans(
-    window: Ints, start: Ints | int, length: Ints | int, role: Role
-) -> tuple[Ints, SpanArray]:
-    """BOS or PAD of every window that has it."""
-    spans = np.empty(len(window), dtype=SPAN_DTYPE)
+def _part_spans(chunks: Chunks, parts: _Parts, batch: Batch, *, starts: Ints) -> SpanArray:
+    """A span for each part; those that begin one are as long as all its parts."""
+    begins = _begins_span(parts)
+    ordinals = np.arange(len(chunks.window)) - np.searchsorted(chunks.window, chunks.window)
+    spans = np.empty(len(parts.chunk), dtype=SPAN_DTYPE)
+    spans["start"] = starts
+    if len(begins):
+        spans["length"][begins] = np.add.reduceat(parts.length, np.flatnonzero(begins))
+    spans["chunk"] = ordinals[parts.chunk]
+    spans["pair"] = batch.group_pairs[batch.piece_groups[chunks.first]][parts.chunk]
+    spans["language"] = parts.language
+    spans["role"] = parts.role
+    return spans
+
+
+def _edge_spans(num_windows: int, start: Ints | int, length: Ints | int, role: Role) -> SpanArray:
+    """BOS or PAD of every window, with length 0 where it has none."""
+    spans = np.empty(num_windows, dtype=SPAN_DTYPE)
     spans["start"], spans["length"], spans["role"] = start, length, role
     spans["chunk"], spans["pair"], spans["language"] = NO_CHUNK, NO_PAIR, NO_LANGUAGE
-    kept = spans["length"] > 0
-    return window[kept], spans[kept]
+    return spans

@@ -1,4 +1,4 @@
-"""What one worker does: a block of input in, chunks of both data sets out."""
+"""What one worker does: a block of input in, pieces for both data sets out."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from megatron_crossic.data.account import Account
+from megatron_crossic.data.batch import Batch
 from megatron_crossic.data.bulk import Encoder
-from megatron_crossic.data.chunk_batch import ChunkBatch
-from megatron_crossic.data.cutting import ChunkRules, pairs_to_chunks
+from megatron_crossic.data.cutting import CutRules, cut_pairs
 from megatron_crossic.data.inputs import Block
 from megatron_crossic.data.modes import with_random_partners
 from megatron_crossic.data.options import PreprocessOptions
@@ -23,7 +23,7 @@ from megatron_crossic.data.tokenizer import Tokenizer
 class Share:
     """What a block gives to one data set."""
 
-    chunks: ChunkBatch
+    batch: Batch
     account: Account
 
 
@@ -60,7 +60,7 @@ class BlockWorker:
     options: PreprocessOptions
     tokenizer: Tokenizer
     encoder: Encoder
-    rules: ChunkRules
+    rules: CutRules
 
     def __call__(self, block: Block) -> BlockResult:
         """The flow, stage by stage."""
@@ -86,12 +86,12 @@ class BlockWorker:
             encoded = list(
                 encode_pairs(pairs, self.tokenizer, self.encoder, with_title=options.with_title)
             )
-        with watch("chunk"):
+        with watch("cut"):
             complete = drop_empty(encoded, account)
             comparable = limit_length_ratio(
                 complete, account, ratio=options.max_length_ratio, rule=options.length_ratio_rule
             )
             if options.mode == "random_pair":
                 comparable = with_random_partners(comparable, account)
-            chunks = pairs_to_chunks(comparable, account, rules=self.rules)
-        return Share(chunks=chunks, account=account)
+            batch = cut_pairs(comparable, account, rules=self.rules)
+        return Share(batch=batch, account=account)

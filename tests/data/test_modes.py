@@ -5,13 +5,13 @@ import pytest
 from small_pairs import make_pair, side_factory
 
 from megatron_crossic.data.account import Account
-from megatron_crossic.data.chunk_batch import ChunkBatch
-from megatron_crossic.data.cutting import ChunkRules, Granularity, pairs_to_chunks
+from megatron_crossic.data.batch import Batch
+from megatron_crossic.data.cutting import CutRules, Granularity, cut_pairs
 from megatron_crossic.data.modes import MODES, with_random_partners
 from megatron_crossic.data.sides import EncodedPair, Side
-from megatron_crossic.data.spans import NO_LANGUAGE, Role
-
-SPLIT = 999
+from megatron_crossic.data.spans import Role
+from megatron_crossic.data.windows import WindowLayout, make_windows
+from megatron_crossic.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -31,36 +31,47 @@ def pair(make_side: Callable[..., Side]) -> EncodedPair:
     )
 
 
-def chunks_of(
+def batch_of(
     pairs: Sequence[EncodedPair],
     mode: str,
     *,
     budget: int = 21,
     granularity: Granularity = "chunk",
     account: Account | None = None,
-) -> ChunkBatch:
-    rules = ChunkRules(
-        mode=mode,
-        granularity=granularity,
-        budget=budget,
-        split_id=SPLIT,
-        dtype=np.dtype(np.uint16),
-    )
-    return pairs_to_chunks(pairs, account or Account(), rules=rules)
+) -> Batch:
+    rules = CutRules(mode=mode, granularity=granularity, budget=budget, dtype=np.dtype(np.uint16))
+    return cut_pairs(pairs, account or Account(), rules=rules)
 
 
-def ranges(batch: ChunkBatch) -> list[list[tuple[int, int]]]:
+def chunks_of(
+    pairs: Sequence[EncodedPair],
+    mode: str,
+    *,
+    budget: int = 21,
+    granularity: Granularity = "chunk",
+) -> list[list[tuple[int, int]]]:
     """First and last token of each part of each chunk."""
-    found, span, at = [], 0, 0
-    for size, count in zip(batch.sizes.tolist(), batch.span_counts.tolist(), strict=True):
-        tokens = batch.tokens[at : at + size].tolist()
-        spans = list(zip(batch.span_starts.tolist(), batch.span_lengths.tolist(), strict=True))
-        parts = [tokens[start : start + length] for start, length in spans[span : span + count]]
-        assert parts.pop() == [SPLIT]
-        found.append([(part[0], part[-1]) for part in parts])
-        span, at = span + count, at + size
-    assert at == len(batch.tokens)
-    return found
+    layout = WindowLayout(
+        seq_length=budget + 1, bos_id=None, split_id=999, pad_id=999, dtype=np.dtype(np.uint16)
+    )
+    windows = make_windows(
+        batch_of(pairs, mode, budget=budget, granularity=granularity),
+        layout,
+        assembly="split_aware",
+        largest=budget,
+        by_paragraph=granularity == "paragraph",
+    )
+    found: list[list[tuple[int, int]]] = [[]]
+    window = -1
+    for start, length, _, _, _, role in windows.spans.tolist():
+        window += start == 0
+        if role == Role.SPLIT:
+            found.append([])
+        elif role != Role.PAD:
+            tokens = windows.tokens[window][start : start + length].tolist()
+            assert tokens == list(range(tokens[0], tokens[-1] + 1))
+            found[-1].append((tokens[0], tokens[-1]))
+    return found[:-1]
 
 
 @pytest.mark.parametrize(
@@ -78,28 +89,28 @@ def ranges(batch: ChunkBatch) -> list[list[tuple[int, int]]]:
 def test_what_each_mode_puts_into_a_chunk(
     pair: EncodedPair, mode: str, expected: list[list[tuple[int, int]]]
 ) -> None:
-    assert ranges(chunks_of([pair], mode)) == expected
+    assert chunks_of([pair], mode) == expected
 
 
 def test_alternate_turns_every_second_chunk_round(pair: EncodedPair) -> None:
-    first, second = ranges(chunks_of([pair], "alternate"))
-    straight = ranges(chunks_of([pair], "crossic"))
+    first, second = chunks_of([pair], "alternate")
+    straight = chunks_of([pair], "crossic")
     assert sorted([first[::-1] == straight[0], second[::-1] == straight[1]]) == [False, True]
 
 
 def test_paragraphs_alternate_inside_a_chunk(pair: EncodedPair) -> None:
-    (chunk,) = ranges(chunks_of([pair], "crossic", budget=40, granularity="paragraph"))
+    (chunk,) = chunks_of([pair], "crossic", budget=40, granularity="paragraph")
     assert chunk == [(0, 9), (100, 110), (10, 19), (111, 119)]
-    (chunk,) = ranges(chunks_of([pair], "reversed", budget=40, granularity="paragraph"))
+    (chunk,) = chunks_of([pair], "reversed", budget=40, granularity="paragraph")
     assert chunk == [(100, 110), (0, 9), (111, 119), (10, 19)]
 
 
 def test_three_languages_share_a_chunk(pair: EncodedPair, make_side: Callable[..., Side]) -> None:
     third = make_side(Role.TARGET, [9, 11], first=200, language="ja")
     triple = EncodedPair(pair=pair.pair, sides=(*pair.sides, third))
-    found = ranges(chunks_of([triple], "crossic", budget=31))
+    found = chunks_of([triple], "crossic", budget=31)
     assert found == [[(0, 9), (100, 110), (200, 208)], [(10, 19), (111, 119), (209, 219)]]
-    batch = chunks_of([triple], "mix", budget=31)
+    batch = batch_of([triple], "mix", budget=31)
     assert batch.languages == ("en", "es", "ja")
     assert batch.group_documents.tolist() == [0, 1, 2]
 
@@ -112,17 +123,16 @@ def test_every_mode_is_tested() -> None:
 @pytest.mark.parametrize(("mode", "lost"), [("crossic", 0), ("mix", 0), ("source_only", 20)])
 def test_what_a_mode_leaves_out_is_accounted_for(pair: EncodedPair, mode: str, lost: int) -> None:
     account = Account()
-    batch = chunks_of([pair], mode, account=account)
+    batch = batch_of([pair], mode, account=account)
     assert account.tokens_dropped.total() == account.tokens_dropped["side_not_in_mode"] == lost
-    assert (account.pairs_kept, account.chunks) == (1, len(batch.sizes))
-    assert batch.sizes.sum() - len(batch.sizes) == 40 - lost
+    assert account.pairs_kept == 1
+    assert batch.piece_sizes.sum() == len(batch.tokens) == 40 - lost
 
 
-def test_spans_know_whose_they_are(pair: EncodedPair) -> None:
-    batch = chunks_of([pair], "reversed", budget=40)
-    assert batch.span_roles.tolist() == [Role.TARGET, Role.SOURCE, Role.SPLIT]
-    assert [batch.languages[i] for i in batch.span_languages[:2]] == ["es", "en"]
-    assert batch.span_languages[2] == NO_LANGUAGE
+def test_sides_know_whose_they_are(pair: EncodedPair) -> None:
+    batch = batch_of([pair], "reversed", budget=40)
+    assert batch.side_roles.tolist() == [Role.SOURCE, Role.TARGET]
+    assert [batch.languages[i] for i in batch.side_languages] == ["en", "es"]
 
 
 def test_a_part_without_tokens_is_no_part(make_side: Callable[..., Side]) -> None:
@@ -130,9 +140,17 @@ def test_a_part_without_tokens_is_no_part(make_side: Callable[..., Side]) -> Non
         pair=make_pair("p", "x", "y"),
         sides=(make_side(Role.SOURCE, [1]), make_side(Role.TARGET, [10] * 9)),
     )
-    batch = chunks_of([lopsided], "crossic")
-    assert batch.span_counts.sum() == 2 * len(batch.sizes) + 1
-    assert (batch.span_lengths > 0).all()
+    found = chunks_of([lopsided], "crossic")
+    assert sorted(map(len, found)) == [1] * (len(found) - 1) + [2]
+
+
+def test_a_chunk_must_have_room_for_all_its_documents(
+    pair: EncodedPair, make_side: Callable[..., Side]
+) -> None:
+    crowded = EncodedPair(pair=pair.pair, sides=(*pair.sides, make_side(Role.TARGET, [40])))
+    message = r"must have room for 12 tokens where 3 documents share one, got 11 for 'p'"
+    with pytest.raises(ConfigError, match=message):
+        batch_of([crowded], "crossic", budget=11)
 
 
 def named(make_side: Callable[..., Side], name: str, first: int, language: str) -> EncodedPair:

@@ -1,19 +1,21 @@
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from megatron_crossic.data.chunk_batch import (
-    ChunkBatch,
-    ChunkBatchBuilder,
+from megatron_crossic.data.batch import (
+    Batch,
+    BatchBuilder,
+    GroupSide,
     LanguageTable,
     join_batches,
     ranges,
 )
 from megatron_crossic.data.spans import NO_CHUNK, NO_LANGUAGE, NO_PAIR, Role
-from megatron_crossic.data.windows import WindowLayout, lane_order, make_windows
+from megatron_crossic.data.windows import WindowLayout, Windows, lane_order, make_windows
 from megatron_crossic.errors import DataError
 
 SPLIT, PAD = 2, 3
@@ -28,33 +30,39 @@ def layout(*, bos_id: int | None = 1) -> WindowLayout:
 
 def batch_of(
     pairs: Sequence[Sequence[tuple[int, int]]], *, languages: str = "en es", apart: bool = False
-) -> ChunkBatch:
-    """Chunks of (source, target) tokens 10, 11, … and 50, 51, …; `apart`: a group a document."""
-    builder = ChunkBatchBuilder(split_id=SPLIT, dtype=np.dtype(np.uint16))
-    indices = [builder.language(name) for name in languages.split()]
-    for number, chunks in enumerate(pairs):
+) -> Batch:
+    """Pairs of (source, target) pieces; tokens are 10, 11, … and 50, 51, … in each side.
+
+    `apart`: a group a document.
+    """
+    builder = BatchBuilder(dtype=np.dtype(np.uint16))
+    for number, pieces in enumerate(pairs):
         builder.begin_pair(b"%d\n" % number)
+        cuts = np.cumsum([(0, 0), *pieces], axis=0)
+        sides = [
+            GroupSide(
+                tokens=np.arange(first, first + size, dtype=np.int32), language=language, role=role
+            )
+            for first, size, language, role in zip(
+                (10, 50), cuts[-1], languages.split(), (Role.SOURCE, Role.TARGET), strict=True
+            )
+        ]
+        rows = range(len(pieces))
         if not apart:
-            builder.begin_group(0)
-        for sizes in chunks:
-            parts = [
-                (np.arange(first, first + size, dtype=np.int32), language, role)
-                for first, size, language, role in zip(
-                    (10, 50), sizes, indices, (Role.SOURCE, Role.TARGET), strict=True
-                )
-                if size
-            ]
-            for document, part in enumerate(parts if apart else []):
-                builder.begin_group(document)
-                builder.add_chunk([part])
-            if not apart:
-                builder.add_chunk(parts)
+            builder.add_group(sides, cuts=cuts, piece_rows=rows)
+        for i, side in enumerate(sides if apart else []):
+            builder.add_group([side], cuts=cuts[:, i : i + 1], piece_rows=rows, document=i)
     return builder.build()
+
+
+def windows_of(batch: Batch, chosen: WindowLayout | None = None, **options: Any) -> Windows:
+    chosen = chosen or layout()
+    return make_windows(batch, chosen, largest=chosen.budget, **options)
 
 
 def test_the_layout_of_a_window() -> None:
     batch = batch_of([[(2, 3)], [(1, 0)]])
-    windows = make_windows(batch, layout(), assembly="split_aware", first_pair=7)
+    windows = windows_of(batch, assembly="split_aware", first_pair=7)
     assert windows.tokens.tolist() == [[1, 10, 11, 50, 51, 52, 2, 10, 2, 3, 3, 3]]
     assert windows.tokens.dtype == np.uint16
     assert windows.spans.tolist() == [
@@ -69,7 +77,7 @@ def test_the_layout_of_a_window() -> None:
 
 
 def test_a_full_window_without_bos_has_neither_bos_nor_padding() -> None:
-    windows = make_windows(batch_of([[(11, 0)]]), layout(bos_id=None), assembly="best_fit")
+    windows = windows_of(batch_of([[(11, 0)]]), layout(bos_id=None), assembly="best_fit")
     assert windows.tokens.tolist() == [[*range(10, 21), 2]]
     assert [row[-1] for row in windows.spans.tolist()] == [Role.SOURCE, Role.SPLIT]
 
@@ -81,23 +89,23 @@ def test_what_fits() -> None:
 
 def test_no_chunks_make_no_windows() -> None:
     for assembly in ("split_aware", "best_fit"):
-        windows = make_windows(batch_of([[]]), layout(), assembly=assembly)
+        windows = windows_of(batch_of([]), assembly=assembly)
         assert (len(windows), windows.tokens.shape, len(windows.spans)) == (0, (0, 12), 0)
 
 
 chunk_sizes = st.tuples(st.integers(0, 5), st.integers(1, 5))
-pair_chunks = st.lists(st.lists(chunk_sizes, min_size=1, max_size=3), min_size=1, max_size=8)
+pair_pieces = st.lists(st.lists(chunk_sizes, min_size=1, max_size=3), min_size=1, max_size=8)
 
 
 @given(
-    pairs=pair_chunks, with_bos=st.booleans(), assembly=st.sampled_from(["split_aware", "best_fit"])
+    pairs=pair_pieces, with_bos=st.booleans(), assembly=st.sampled_from(["split_aware", "best_fit"])
 )
 def test_every_chunk_is_whole_and_every_token_in_one_span(
     pairs: list[list[tuple[int, int]]], with_bos: bool, assembly: str
 ) -> None:
     batch = batch_of(pairs)
     chosen = layout(bos_id=1 if with_bos else None)
-    windows = make_windows(batch, chosen, assembly=assembly)
+    windows = windows_of(batch, chosen, assembly=assembly)
     starts = np.flatnonzero(windows.spans["start"] == 0)
     assert len(starts) == len(windows)
     found = []
@@ -110,24 +118,34 @@ def test_every_chunk_is_whole_and_every_token_in_one_span(
             pair = int(own["pair"][0])
             assert set(own["pair"].tolist()) == {pair}
             assert own["role"].tolist()[-1] == Role.SPLIT
-            first, end = int(own["start"][0]), int(own["start"][-1])
-            assert tokens[end] == SPLIT
-            found.append((pair, tokens[first:end].tolist()))
+            assert tokens[int(own["start"][-1])] == SPLIT
+            found.append((pair, [tokens_of(tokens, own, role) for role in SIDES]))
         padding = spans[spans["role"] == Role.PAD]
         assert (tokens[12 - int(padding["length"].sum()) :] == PAD).all()
-    expected = [
-        (number, [*range(10, 10 + source), *range(50, 50 + target)])
-        for number, chunks in enumerate(pairs)
-        for source, target in chunks
+    # Each side of each pair comes back from its chunks: cut, but whole.
+    for number, pieces in enumerate(pairs):
+        for side, first in enumerate((10, 50)):
+            texts = sorted(text[side] for pair, text in found if pair == number)
+            total = sum(piece[side] for piece in pieces)
+            assert [t for text in texts for t in text] == list(range(first, first + total))
+
+
+SIDES = (Role.SOURCE, Role.TARGET)
+
+
+def tokens_of(tokens: Any, spans: Any, role: Role) -> list[int]:
+    return [
+        token
+        for span in spans[spans["role"] == role]
+        for token in tokens[span["start"] : span["start"] + span["length"]].tolist()
     ]
-    assert sorted(found) == sorted(expected)
 
 
 @given(pairs=st.lists(st.just([(2, 3)]), min_size=1, max_size=15))
 def test_documents_that_are_apart_never_share_a_window(pairs: list[list[tuple[int, int]]]) -> None:
     batch = batch_of(pairs, apart=True)
     for assembly in ("split_aware", "best_fit"):
-        windows = make_windows(batch, layout(), assembly=assembly)
+        windows = windows_of(batch, assembly=assembly)
         starts = np.flatnonzero(windows.spans["start"] == 0)
         for spans in np.split(windows.spans, starts[1:]):
             pairs_here = spans["pair"][spans["role"] == Role.SPLIT].tolist()
@@ -136,7 +154,7 @@ def test_documents_that_are_apart_never_share_a_window(pairs: list[list[tuple[in
 
 def test_lanes_have_all_languages_in_turn() -> None:
     lanes = lane_order(batch_of([[(1, 1)]] * 6, apart=True))
-    # Chunk 2 i is the source of pair i, chunk 2 i + 1 its target: the docstring's example.
+    # Piece 2 i is the source of pair i, chunk 2 i + 1 its target: the docstring's example.
     assert [lane.tolist() for lane in lanes] == [[0, 7, 2, 9, 4, 11], [1, 6, 3, 8, 5, 10]]
 
 
@@ -145,8 +163,11 @@ def test_batches_are_joined_with_the_languages_of_the_data_set() -> None:
     one, other = batch_of([[(1, 2)]]), batch_of([[(3, 1)], [(1, 1)]], languages="en ja")
     joined = join_batches([one, other], languages)
     assert languages.names() == ["ja", "en", "es"]
-    assert joined.span_languages.tolist() == [1, 2, 255, 1, 0, 255, 1, 0, 255]
-    assert joined.group_pairs.tolist() == joined.groups.tolist() == [0, 1, 2]
+    assert joined.side_languages.tolist() == [1, 2, 1, 0, 1, 0]
+    assert joined.side_starts.tolist() == [0, 1, 3, 6, 7, 8]
+    assert joined.group_pairs.tolist() == joined.piece_groups.tolist() == [0, 1, 2]
+    assert (joined.piece_rows.tolist(), joined.group_rows.tolist()) == ([0, 2, 4], [1, 3, 5])
+    assert joined.row_cuts.tolist() == [0, 2, 4, 6, 8, 10]
     assert joined.provenance == b"0\n0\n1\n"
     assert joined.tokens.tolist() == [*one.tokens.tolist(), *other.tokens.tolist()]
 
