@@ -25,8 +25,8 @@ class DeduplicateOptions:
     pairs_threshold: float | None = None
     """A pair goes at this estimated Jaccard similarity to an earlier kept one; None: no pair."""
     paragraphs_threshold: float | None = None
-    """The same for each paragraph; None: no paragraph. Pairs and paragraphs are compared with those of
-    the same language in pairs of the same languages."""
+    """The same for each paragraph; None: no paragraph. Both are compared inside pairs of the same
+    languages: an English document paired with Spanish and with Japanese stays in both."""
     paragraphs_min_characters: int = 100
     """Shorter paragraphs stay: headings and table cells repeat rightly."""
     side: CompareSide = "both"
