@@ -247,3 +247,21 @@ def test_files_that_change_between_the_passes_are_refused(tmp_path: Path) -> Non
     with pytest.raises(DataError, match="pair files must stay as they are"):
         deduplicate_pairs(options, on_progress=change)
     assert [found.name for found in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+@pytest.mark.parametrize("moment", [2, 5])
+def test_an_interruption_leaves_nothing(tmp_path: Path, moment: int) -> None:
+    """In the first pass and in the second; there are three lines."""
+    path = write_pairs(tmp_path / "in.jsonl", [make_pair(str(i), "x", "y" * i) for i in range(3)])
+    options = DeduplicateOptions(
+        pairs=(path,), output=tmp_path / "o.jsonl", log=tmp_path / "l.jsonl", pairs_threshold=0.8
+    )
+
+    def interrupt(done: int, total: int) -> None:
+        assert total == 6
+        if done == moment:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        deduplicate_pairs(options, on_progress=interrupt)
+    assert [found.name for found in tmp_path.iterdir()] == ["in.jsonl"]
