@@ -2,7 +2,7 @@
 
     dumps ─ wikipedia ─┐
                        ├─► pairs      one `Pair` a JSON line
-    given pair records ┘     │
+    given pair records ┘     │    (deduplicate: the same file without near-duplicates, if wanted)
                              ▼
                            sides      tokens of both texts (tokenizer)
                              ▼

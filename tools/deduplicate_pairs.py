@@ -1,0 +1,91 @@
+"""Leave near-duplicate pairs, or paragraphs that repeat, out of pair files.
+
+    python tools/deduplicate_pairs.py --pairs data/en-th.jsonl --pairs-threshold 0.8 \
+        --output data/en-th-unique.jsonl --log data/en-th-removed.jsonl
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import get_args
+
+from megatron_crossic.commandline import ArgumentParser, run
+from megatron_crossic.data.deduplicate.build import deduplicate_pairs
+from megatron_crossic.data.deduplicate.options import CompareSide, DeduplicateOptions
+from megatron_crossic.manifest import Manifest, manifest_path
+
+
+def main() -> None:
+    options = parse_options(sys.argv[1:])
+    progress = ProgressLine()
+    try:
+        manifest = deduplicate_pairs(options, on_progress=progress)
+    finally:
+        progress.end()
+    print("\n".join(summary_lines(manifest, options.output)))
+
+
+def parse_options(arguments: list[str]) -> DeduplicateOptions:
+    """The command line as options; every flag is a field of `DeduplicateOptions`."""
+    parser = ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--pairs", type=Path, nargs="+", required=True, help="pair files; the first text wins")
+    add("--output", type=Path, required=True, help="pair file to write")
+    add("--pairs-threshold", type=float, help="drop pairs this similar to an earlier, e.g. 0.8")
+    add("--side", choices=get_args(CompareSide), default="both", help="what of a pair is compared")
+    add("--paragraphs-threshold", type=float, help="drop paragraphs this similar to an earlier")
+    add("--paragraphs-min-characters", type=int, default=100, help="shorter paragraphs stay")
+    add("--log", type=Path, help="JSON lines: what was removed, and what it repeats")
+    add("--overwrite", action="store_true", help="replace an existing output")
+    values = vars(parser.parse_args(arguments))
+    return DeduplicateOptions(**values | {"pairs": tuple(values["pairs"])})
+
+
+class ProgressLine:
+    """Lines done and remaining time on stderr, once a second or, in a log, every 30."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._interval = 1.0 if self._terminal else 30.0
+        self._started = self._shown = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._shown < self._interval:
+            return
+        self._shown = now
+        remaining = (now - self._started) * (max(total, done) - done) / done
+        sys.stderr.write(
+            f"{done:,} of {total:,} lines in two passes, {remaining:,.0f} s to go"
+            + ("\033[K\r" if self._terminal else "\n")
+        )
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        if self._terminal:
+            sys.stderr.write("\033[K")
+
+
+def summary_lines(manifest: Manifest, output: Path) -> list[str]:
+    """What stayed and what went as a small table."""
+    counts = manifest.counts
+    removed = counts["characters_removed"]
+    rows = [
+        ("pairs read", counts["pairs_read"]),
+        ("pairs written", counts["pairs"]),
+        *((f"  dropped: {reason}", n) for reason, n in manifest.drops.items()),
+        ("characters read", counts["characters_read"]),
+        ("characters written", counts["characters_written"]),
+        *((f"  removed: {reason}", n) for reason, n in removed.items()),
+    ]
+    if counts["full_buckets"]:
+        rows.append(("groups compared in part (see docs)", counts["full_buckets"]))
+    table = [f"  {label:42}{n:>16,}" for label, n in rows]
+    return [str(output), *table, f"account: {manifest_path(output)}"]
+
+
+if __name__ == "__main__":
+    run(main)
