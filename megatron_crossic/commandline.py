@@ -1,8 +1,9 @@
-"""What every command line shares: errors as one line, exit codes, a quiet end on Ctrl-C."""
+"""What every command line shares: errors as one line, exit codes, progress, a quiet Ctrl-C."""
 
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -34,3 +35,33 @@ def run(main: Callable[[], None]) -> NoReturn:
         sys.stderr.write("interrupted\n")
         sys.exit(INTERRUPTED)
     sys.exit(0)
+
+
+class ProgressLine:
+    """How far work is and how long it takes, on stderr: once a second or, in a log, every 30."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._interval = 1.0 if self._terminal else 30.0
+        self._started = self._shown = time.monotonic()
+
+    def __call__(self, done: float, total: float, what: str) -> None:
+        """`what` says how much is done, in words."""
+        now = time.monotonic()
+        if now - self._shown < self._interval or not done:
+            return
+        self._shown = now
+        seconds = (now - self._started) * max(0.0, total - done) / done
+        line = f"{what}, {seconds:,.0f} s to go"
+        sys.stderr.write(line + ("\033[K\r" if self._terminal else "\n"))
+        sys.stderr.flush()
+
+    def warn(self, message: str) -> None:
+        """A line of its own."""
+        self.end()
+        sys.stderr.write(message + "\n")
+
+    def end(self) -> None:
+        """Clear the line for what comes next."""
+        if self._terminal:
+            sys.stderr.write("\033[K")

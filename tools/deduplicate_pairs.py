@@ -6,23 +6,27 @@
 
 import argparse
 import sys
-import time
 from pathlib import Path
 from typing import get_args
 
-from megatron_crossic.commandline import ArgumentParser, run
+from megatron_crossic.commandline import ArgumentParser, ProgressLine, run
 from megatron_crossic.data.deduplicate.build import deduplicate_pairs
 from megatron_crossic.data.deduplicate.options import CompareSide, DeduplicateOptions
+from megatron_crossic.data.inputs import expand_inputs
 from megatron_crossic.manifest import Manifest, manifest_path
 
 
 def main() -> None:
     options = parse_options(sys.argv[1:])
-    progress = ProgressLine()
+    line = ProgressLine()
+
+    def show(done: int, total: int) -> None:
+        line(done, total, f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB in two passes")
+
     try:
-        manifest = deduplicate_pairs(options, on_progress=progress)
+        manifest = deduplicate_pairs(options, on_progress=show)
     finally:
-        progress.end()
+        line.end()
     print("\n".join(summary_lines(manifest, options.output)))
 
 
@@ -32,7 +36,7 @@ def parse_options(arguments: list[str]) -> DeduplicateOptions:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--pairs", type=Path, nargs="+", required=True, help="pair files; the first text wins")
+    add("--pairs", nargs="+", required=True, help="pair files; the first text wins")
     add("--output", type=Path, required=True, help="pair file to write")
     add("--pairs-threshold", type=float, help="drop pairs this similar to an earlier, e.g. 0.8")
     add("--side", choices=get_args(CompareSide), default="both", help="what of a pair is compared")
@@ -41,32 +45,7 @@ def parse_options(arguments: list[str]) -> DeduplicateOptions:
     add("--log", type=Path, help="JSON lines: what was removed, and what it repeats")
     add("--overwrite", action="store_true", help="replace an existing output")
     values = vars(parser.parse_args(arguments))
-    return DeduplicateOptions(**values | {"pairs": tuple(values["pairs"])})
-
-
-class ProgressLine:
-    """Lines done and remaining time on stderr, once a second or, in a log, every 30."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._interval = 1.0 if self._terminal else 30.0
-        self._started = self._shown = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._shown < self._interval:
-            return
-        self._shown = now
-        remaining = (now - self._started) * (max(total, done) - done) / done
-        sys.stderr.write(
-            f"{done:,} of {total:,} lines in two passes, {remaining:,.0f} s to go"
-            + ("\033[K\r" if self._terminal else "\n")
-        )
-        sys.stderr.flush()
-
-    def end(self) -> None:
-        if self._terminal:
-            sys.stderr.write("\033[K")
+    return DeduplicateOptions(**values | {"pairs": expand_inputs(values["pairs"])})
 
 
 def summary_lines(manifest: Manifest, output: Path) -> list[str]:

@@ -8,11 +8,10 @@ are some. The windows are those of a run without shards, in the order of the sha
 """
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
-from megatron_crossic.commandline import ArgumentParser, run
+from megatron_crossic.commandline import ArgumentParser, ProgressLine, run
 from megatron_crossic.data.merge import MergeOptions, merge_shards
 from megatron_crossic.data.options import VALIDATION_SUFFIX, shard_prefix
 from megatron_crossic.files import beside
@@ -48,19 +47,20 @@ def main() -> None:
 
 
 def merge(options: MergeOptions) -> None:
-    started = time.monotonic()
-    manifest = merge_shards(options, on_windows=show_progress)
+    line, started = ProgressLine(), time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        line(done, total, f"{done:,} of {total:,} windows")
+
+    try:
+        manifest = merge_shards(options, on_windows=show)
+    finally:
+        line.end()
     megabytes = sum(file.num_bytes for file in manifest.files.values()) / 1e6
     print(
         f"{options.output_prefix}: {manifest.counts['windows']:,} windows of {options.num_shards} "
         f"shards, {megabytes:,.1f} MB at {megabytes / (time.monotonic() - started):,.0f} MB/s"
     )
-
-
-def show_progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        end = "\033[K" if done >= total else ""
-        sys.stderr.write(f"\r{done:,} of {total:,} windows{end}\r")
 
 
 if __name__ == "__main__":

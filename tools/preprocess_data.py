@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, get_args
 
-from megatron_crossic.commandline import ArgumentParser, run
+from megatron_crossic.commandline import ArgumentParser, ProgressLine, run
 from megatron_crossic.data.bulk import EncoderChoice
 from megatron_crossic.data.cutting import Granularity
 from megatron_crossic.data.inputs import SEGMENT_BYTES, expand_inputs
@@ -22,6 +22,7 @@ from megatron_crossic.data.pipeline import preprocess
 from megatron_crossic.data.report import DataSetReport, PreprocessReport
 from megatron_crossic.data.run import Listener, Progress
 from megatron_crossic.data.selection import LengthRatioRule
+from megatron_crossic.data.sentences import SPLITTERS
 from megatron_crossic.data.workers import available_cores
 from megatron_crossic.errors import ConfigError
 from megatron_crossic.files import write_text_atomically
@@ -30,11 +31,17 @@ from megatron_crossic.files import write_text_atomically
 def main() -> None:
     options, timings = parse_options(sys.argv[1:])
     started = time.monotonic()
-    reporter = ProgressLine()
+    line = ProgressLine()
+
+    def show(progress: Progress) -> None:
+        done, total = progress.done_bytes, progress.total_bytes
+        what = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {progress.windows:,} windows"
+        line(done, total, what)
+
     try:
-        report = preprocess(options, Listener(on_progress=reporter, on_warning=reporter.warn))
+        report = preprocess(options, Listener(on_progress=show, on_warning=line.warn))
     finally:
-        reporter.end()
+        line.end()
     for data_set in (report.training, report.validation):
         if data_set is not None:
             print("\n".join(summary_lines(data_set)))
@@ -61,6 +68,7 @@ def parse_options(arguments: list[str]) -> tuple[PreprocessOptions, Path | None]
     add("--max-length-ratio", type=float, default=4.0, help="most tokens of a side per other's")
     add("--length-ratio-rule", choices=get_args(LengthRatioRule), default="truncate")
     add("--no-title", dest="with_title", action="store_false", help="leave titles out")
+    add("--sentence-splitter", choices=SPLITTERS, default="sentencex", help="for long paragraphs")
     add("--language", help="language of documents without one (mode documents)")
     add("--validation-fraction", type=float, default=0.0, help="share for PREFIX-validation")
     add("--match-tokens", type=Path, metavar="PREFIX", help="as many tokens as that data set")
@@ -82,37 +90,6 @@ def parse_shard(text: str) -> tuple[int, int]:
     if not (index.isdecimal() and count.isdecimal()):
         raise ConfigError(f"shard must be I/N, got {text!r}. Use for example 0/8 to 7/8.")
     return int(index), int(count)
-
-
-class ProgressLine:
-    """Input done, windows and remaining time on stderr, once a second or, in a log, every 30."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._interval = 1.0 if self._terminal else 30.0
-        self._started = self._shown = time.monotonic()
-
-    def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if now - self._shown < self._interval:
-            return
-        self._shown = now
-        left = progress.total_bytes - progress.done_bytes
-        rate = progress.done_bytes / (now - self._started)
-        sys.stderr.write(
-            f"{progress.done_bytes / 1e6:,.0f} of {progress.total_bytes / 1e6:,.0f} MB, "
-            f"{progress.windows:,} windows, {rate / 1e6:,.1f} MB/s, "
-            f"{left / max(rate, 1):,.0f} s to go" + ("\033[K\r" if self._terminal else "\n")
-        )
-        sys.stderr.flush()
-
-    def warn(self, message: str) -> None:
-        self.end()
-        sys.stderr.write(message + "\n")
-
-    def end(self) -> None:
-        if self._terminal:
-            sys.stderr.write("\033[K")
 
 
 def write_timings(path: Path, report: PreprocessReport, *, total: float, workers: int) -> None:

@@ -4,11 +4,10 @@ python tools/verify_dataset.py data/en-th
 """
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
-from megatron_crossic.commandline import ArgumentParser, run
+from megatron_crossic.commandline import ArgumentParser, ProgressLine, run
 from megatron_crossic.data.verify import verify_data_set
 
 
@@ -18,20 +17,25 @@ def main() -> None:
     )
     parser.add_argument("prefix", type=Path, nargs="+", help="PREFIX of the data sets")
     for prefix in parser.parse_args().prefix:
-        started = time.monotonic()
-        found = verify_data_set(prefix, on_windows=show_progress)
-        seconds = time.monotonic() - started
-        print(
-            f"{prefix}: all laws hold: {found.windows:,} windows, {found.tokens:,} tokens, "
-            f"{found.pairs:,} pairs; {found.num_bytes / 1e6:,.1f} MB at "
-            f"{found.num_bytes / 1e6 / seconds:,.0f} MB/s"
-        )
+        verify(prefix)
 
 
-def show_progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        end = "\033[K" if done == total else ""
-        sys.stderr.write(f"\r{done:,} of {total:,} windows{end}\r")
+def verify(prefix: Path) -> None:
+    line, started = ProgressLine(), time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        line(done, total, f"{done:,} of {total:,} windows")
+
+    try:
+        found = verify_data_set(prefix, on_windows=show)
+    finally:
+        line.end()
+    seconds = time.monotonic() - started
+    print(
+        f"{prefix}: all laws hold: {found.windows:,} windows, {found.tokens:,} tokens, "
+        f"{found.pairs:,} pairs; {found.num_bytes / 1e6:,.1f} MB at "
+        f"{found.num_bytes / 1e6 / seconds:,.0f} MB/s"
+    )
 
 
 if __name__ == "__main__":

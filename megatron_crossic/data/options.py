@@ -15,6 +15,7 @@ from megatron_crossic.data.packing import ASSEMBLIES
 from megatron_crossic.data.pieces import SPLIT_TOKENS
 from megatron_crossic.data.records import LANGUAGES
 from megatron_crossic.data.selection import LengthRatioRule
+from megatron_crossic.data.sentences import SPLITTERS
 from megatron_crossic.data.tokenizer import Tokenizer
 from megatron_crossic.data.windows import WindowLayout
 from megatron_crossic.errors import ConfigError
@@ -61,6 +62,8 @@ class PreprocessOptions:
     """Whether the title is the first paragraph of its document."""
     validation_fraction: float = 0.0
     """Share of source documents whose pairs go to `PREFIX-validation` instead."""
+    sentence_splitter: str = "sentencex"
+    """What finds sentence ends in over-long paragraphs; a name of `sentences.SPLITTERS`."""
     language: str | None = None
     """Language of documents that do not name it (mode `documents`)."""
     match_tokens: Path | None = None
@@ -80,6 +83,7 @@ class PreprocessOptions:
     def __post_init__(self) -> None:
         _check_choice("mode", self.mode, tuple(MODES))
         _check_choice("assembly", self.assembly, tuple(ASSEMBLIES))
+        _check_choice("sentence-splitter", self.sentence_splitter, SPLITTERS)
         _check_choice("granularity", self.granularity, get_args(Granularity))
         _check_choice("encoder", self.encoder, get_args(EncoderChoice))
         _check_choice("length-ratio-rule", self.length_ratio_rule, get_args(LengthRatioRule))

@@ -22,6 +22,7 @@ from megatron_crossic.data.options import PreprocessOptions
 from megatron_crossic.data.pairs import fingerprint_pairs
 from megatron_crossic.data.report import DataSetReport, PreprocessReport, windows_manifest
 from megatron_crossic.data.run import Listener, RunPlan, make_data_sets
+from megatron_crossic.data.sentences import check_splitter
 from megatron_crossic.data.tokenizer import load_tokenizer
 from megatron_crossic.data.windows import WindowLayout
 from megatron_crossic.data.worker import Stopwatch
@@ -57,6 +58,7 @@ def plan_run(options: PreprocessOptions) -> RunPlan:
     """Load the tokenizer, look at the inputs and refuse what cannot work."""
     tokenizer = load_tokenizer(options.tokenizer, eod_token=options.eod_token)
     options.check_seq_length(tokenizer)
+    check_splitter(options.sentence_splitter, languages=["en"])
     layout = WindowLayout(
         seq_length=options.seq_length,
         bos_id=tokenizer.bos_id,

@@ -38,6 +38,8 @@ class Side:
     paragraph_ends: Positions
     """Position in `tokens` after each paragraph."""
     tokenizer: Tokenizer
+    splitter: str = "sentencex"
+    """What finds its sentence ends."""
     has_title: bool = False
     """Whether the first paragraph is the title."""
 
@@ -58,7 +60,7 @@ class Side:
         text = self.paragraphs[paragraph]
         start = int(self.paragraph_ends[paragraph - 1]) if paragraph else 0
         tokens = self.tokens[start : self.paragraph_ends[paragraph]]
-        ends = sentence_ends(text, language=self.language)
+        ends = sentence_ends(text, language=self.language, splitter=self.splitter)
         found = _token_positions(text, tokens, ends, self.tokenizer)
         return np.unique(start + found)
 
@@ -87,7 +89,12 @@ class EncodedPair:
 
 
 def encode_pairs(
-    pairs: Iterable[Pair], tokenizer: Tokenizer, encoder: Encoder, *, with_title: bool = True
+    pairs: Iterable[Pair],
+    tokenizer: Tokenizer,
+    encoder: Encoder,
+    *,
+    with_title: bool = True,
+    splitter: str = "sentencex",
 ) -> Iterator[EncodedPair]:
     """Tokenize pairs in order, about `BATCH_CHARACTERS` at a time."""
     for batch in _batches(pairs):
@@ -103,6 +110,7 @@ def encode_pairs(
                 paragraphs=tuple(paragraphs),
                 paragraph_ends=encoded.offsets[first + 1 : last + 1] - encoded.offsets[first],
                 tokenizer=tokenizer,
+                splitter=splitter,
                 has_title=with_title and bool(document.title.strip()),
             )
             for document, paragraphs, (first, last) in zip(

@@ -84,7 +84,13 @@ class BlockWorker:
         options, account = self.options, Account()
         with watch("tokenize"):
             encoded = list(
-                encode_pairs(pairs, self.tokenizer, self.encoder, with_title=options.with_title)
+                encode_pairs(
+                    pairs,
+                    self.tokenizer,
+                    self.encoder,
+                    with_title=options.with_title,
+                    splitter=options.sentence_splitter,
+                )
             )
         with watch("cut"):
             complete = drop_empty(encoded, account)

@@ -13,7 +13,8 @@ from megatron_crossic.data.deduplicate.options import DeduplicateOptions
 from megatron_crossic.data.deduplicate.selection import Selection
 from megatron_crossic.data.deduplicate.sketches import load_minhash
 from megatron_crossic.data.deduplicate.texts import index_pairs
-from megatron_crossic.data.pairs import KIND, read_pairs, write_pairs
+from megatron_crossic.data.inputs import file_blocks, input_bytes
+from megatron_crossic.data.pairs import KIND, block_pairs, fingerprint_pairs, write_pairs
 from megatron_crossic.data.records import Pair
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import (
@@ -22,13 +23,12 @@ from megatron_crossic.files import (
     fingerprint_file,
     refuse_existing,
     refuse_inputs,
-    unreadable,
 )
 from megatron_crossic.jsonl import to_json_line
 from megatron_crossic.manifest import Manifest, is_incomplete, manifest_path
 
 Progress = Callable[[int, int], None]
-"""Called with the lines read so far and all of them; both passes count."""
+"""Called with the bytes read so far and all of them; both passes count."""
 
 
 def deduplicate_pairs(
@@ -43,7 +43,7 @@ def deduplicate_pairs(
     refuse_existing(*outputs, overwrite=options.overwrite or is_incomplete(account))
     refuse_inputs(outputs, inputs=options.pairs)
     load_minhash()
-    inputs = [fingerprint_file(path) for path in options.pairs]
+    inputs = [fingerprint_pairs(path) for path in options.pairs]
     reader = _Reader(options.pairs, on_progress)
     indexes = index_pairs(reader.read(), options)
     with ExitStack() as stack:
@@ -63,14 +63,14 @@ class _Reader:
         self._paths = paths
         self._on_progress = on_progress
         self._done = 0
-        self._total = 2 * sum(map(_count_lines, paths))
+        self._total = 2 * sum(map(input_bytes, paths))
 
     def read(self) -> Iterator[Pair]:
         for path in self._paths:
-            for pair in read_pairs(path):
-                self._done += 1
+            for block in file_blocks(path):
+                yield from block_pairs(block)
+                self._done += block.disk_bytes
                 self._on_progress(self._done, self._total)
-                yield pair
 
 
 def _log_to(log: BinaryIO | None) -> Callable[[dict[str, Any]], None]:
@@ -106,11 +106,3 @@ def _manifest(
         parents=[fingerprint_file(path).sha256 for path in parents],
         details={"minhash": f"rensa, algorithm {library.RMinHash.ALGORITHM_VERSION}"},
     )
-
-
-def _count_lines(path: Path) -> int:
-    try:
-        with path.open("rb") as file:
-            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-    except OSError as error:
-        raise unreadable(path, error) from error

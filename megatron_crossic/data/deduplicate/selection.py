@@ -9,7 +9,6 @@ from megatron_crossic.data.deduplicate.index import Duplicate, DuplicateIndex
 from megatron_crossic.data.deduplicate.options import DeduplicateOptions
 from megatron_crossic.data.deduplicate.texts import (
     PairIndexes,
-    documents,
     is_long,
     with_documents,
 )
@@ -127,7 +126,7 @@ class Selection:
         """Leave out what repeats an earlier kept paragraph, of this pair as well."""
         result = _Shortened(pair=pair, added=[], removed=[])
         changed = []
-        for side, document in enumerate(documents(pair)):
+        for side, document in enumerate(pair.documents):
             kept = []
             for place, text in enumerate(document.paragraphs()):
                 found = self._ask(text, index, result.added, number)
@@ -159,7 +158,7 @@ class Selection:
     def _num_long(self, pair: Pair) -> int:
         if self._paragraphs is None:
             return 0
-        paragraphs = (text for document in documents(pair) for text in document.paragraphs())
+        paragraphs = (text for document in pair.documents for text in document.paragraphs())
         return sum(is_long(text, self._options) for text in paragraphs)
 
     def _enter(self, pair: Pair, shortened: _Shortened) -> Pair:
@@ -210,7 +209,7 @@ def _reason(found: Duplicate, what: str) -> str:
 
 
 def _num_characters(pair: Pair) -> int:
-    return sum(len(document.text) for document in documents(pair))
+    return sum(len(document.text) for document in pair.documents)
 
 
 def _with_paragraphs(document: Document, kept: list[str]) -> Document:
@@ -221,5 +220,5 @@ def _with_paragraphs(document: Document, kept: list[str]) -> Document:
 
 
 def _lost_a_side(before: Pair, after: Pair) -> bool:
-    sides = zip(documents(before), documents(after), strict=True)
+    sides = zip(before.documents, after.documents, strict=True)
     return any(old.text.strip() and not new.text.strip() for old, new in sides)

@@ -18,20 +18,15 @@ BATCH_CHARACTERS = 1_000_000
 NO_DIGEST = bytes(8)
 
 
-def documents(pair: Pair) -> tuple[Document, ...]:
-    """All documents of a pair, the source first."""
-    return (pair.source, pair.target)
-
-
 def with_documents(pair: Pair, changed: Sequence[Document]) -> Pair:
-    """The same pair with its documents exchanged for others, in the order of `documents`."""
-    source, target = changed
-    return replace(pair, source=source, target=target)
+    """The same pair with its documents exchanged for others, the source first."""
+    source, *targets = changed
+    return replace(pair, source=source, targets=tuple(targets))
 
 
 def compared(pair: Pair, side: CompareSide) -> tuple[Document, ...]:
     """The documents whose texts together decide whether a pair is a duplicate."""
-    found = documents(pair)
+    found = pair.documents
     return {"both": found, "source": found[:1], "target": found[1:]}[side]
 
 
@@ -77,7 +72,7 @@ Text = tuple[str, str]
 
 def _domain(document: Document, pair: Pair) -> str:
     """`en of en es`: an English document paired with Spanish and with Japanese stays in both."""
-    languages = " ".join(other.language for other in documents(pair))
+    languages = " ".join(other.language for other in pair.documents)
     return f"{document.language} of {languages}"
 
 
@@ -90,7 +85,7 @@ def _pair_texts(pair: Pair, side: CompareSide) -> list[Text]:
 
 def _long_paragraphs(batch: list[Pair], options: DeduplicateOptions) -> Iterator[Text]:
     for pair in batch:
-        for document in documents(pair):
+        for document in pair.documents:
             domain = _domain(document, pair)
             for paragraph in document.paragraphs():
                 if is_long(paragraph, options):
@@ -128,7 +123,7 @@ def _batches(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
     characters = 0
     for pair in pairs:
         batch.append(pair)
-        characters += sum(len(document.text) for document in documents(pair))
+        characters += sum(len(document.text) for document in pair.documents)
         if characters >= BATCH_CHARACTERS:
             yield batch
             batch, characters = [], 0
