@@ -154,7 +154,7 @@ def lines_of_pairs(pairs: Path, provenance: Path) -> list[int]:
 
 def _names_of_pairs(path: Path) -> Iterator[tuple[str, list[str]]]:
     for pair in read_pairs(path):
-        yield pair.id, [pair.source.title, pair.target.title]
+        yield pair.id, [document.title for document in pair.documents]
 
 
 def _names_of_windows(path: Path) -> Iterator[tuple[str, list[str]]]:

@@ -60,7 +60,7 @@ def repeated(inputs: Sequence[Path], *, copies: int | None) -> Iterator[Pair]:
 
 
 def num_lines(pair: Pair) -> int:
-    return sum(document.text.count("\n") + 1 for document in (pair.source, pair.target))
+    return sum(document.text.count("\n") + 1 for document in pair.documents)
 
 
 def changed(pair: Pair, *, copy: int, first_line: int) -> Pair:
@@ -70,10 +70,12 @@ def changed(pair: Pair, *, copy: int, first_line: int) -> Pair:
     """
     if copy == 0:
         return pair
-    source = _changed(pair.source, copy=copy, first_line=first_line)
-    first_line += pair.source.text.count("\n") + 1
-    target = _changed(pair.target, copy=copy, first_line=first_line)
-    return replace(pair, id=f"{pair.id}#{copy}", source=source, target=target)
+    documents = []
+    for document in pair.documents:
+        documents.append(_changed(document, copy=copy, first_line=first_line))
+        first_line += document.text.count("\n") + 1
+    source, *targets = documents
+    return replace(pair, id=f"{pair.id}#{copy}", source=source, targets=tuple(targets))
 
 
 def _changed(document: Document, *, copy: int, first_line: int) -> Document:
@@ -108,7 +110,7 @@ def write_documents(output: Path, pairs: Path) -> int:
     size = 0
     with output.open("wb") as file:
         for pair in read_pairs(pairs):
-            for document in (pair.source, pair.target):
+            for document in pair.documents:
                 size += file.write(to_json_line({"text": document_text(document)}))
     return size
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from megatron_crossic.commandline import ArgumentParser, run
 from megatron_crossic.data.account import Account
+from megatron_crossic.data.bulk import make_encoder
 from megatron_crossic.data.chunks import Outline, atom_cuts
 from megatron_crossic.data.packing import ASSEMBLIES, Integers, Packing
 from megatron_crossic.data.pairs import read_pairs
@@ -103,9 +104,9 @@ def print_row(cells: Sequence[str]) -> None:
 def read_outlines(path: Path, tokenizer: Tokenizer) -> list[list[Outline]]:
     """The outlines of both sides of all pairs that preprocessing would use by default."""
     account = Account()
-    pairs = drop_empty(encode_pairs(read_pairs(path), tokenizer), account)
+    pairs = drop_empty(encode_pairs(read_pairs(path), tokenizer, make_encoder(tokenizer)), account)
     kept = limit_length_ratio(pairs, account, ratio=4.0, rule="truncate")
-    return [[pair.source.outline(), pair.target.outline()] for pair in kept]
+    return [[side.outline() for side in pair.sides] for pair in kept]
 
 
 def to_pieces(outlines: Sequence[Sequence[Outline]], *, largest: int) -> tuple[Integers, Integers]:

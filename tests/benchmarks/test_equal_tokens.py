@@ -21,7 +21,7 @@ NUM_LONG = 3
 PAIRS = [
     make_pair("same id", "Two\n\nparagraphs.", "Dos\n\npárrafos."),
     *(make_pair(f"long {i}", f"{i} one\n\n" * 40, f"{i} uno\n\n" * 50) for i in range(NUM_LONG)),
-    replace(make_pair("dropped", "Text.", ""), target=make_pair("", "", "").target),
+    replace(make_pair("dropped", "Text.", ""), targets=make_pair("", "", "").targets),
     make_pair("same id", "Other text.", "Otro texto."),
 ]
 
@@ -31,7 +31,7 @@ def write_documents_of_bytes(prefix: Path, pairs: Path, *, upset: tuple[int, int
     documents = [
         [*document_text(side).encode("utf-8"), EOD]
         for pair in read_pairs(pairs)
-        for side in (pair.source, pair.target)
+        for side in pair.documents
     ]
     if upset is not None:
         document, place = upset
@@ -76,7 +76,7 @@ def test_equal_documents_are_found_equal(tmp_path: Path, assembly: str) -> None:
     write_documents_of_bytes(tmp_path / "theirs", tmp_path / "pairs.jsonl", upset=None)
     found = compare_tokens(windows, tmp_path / "theirs", pairs=tmp_path / "pairs.jsonl")
     kept = [pair for pair in PAIRS if pair.id != "dropped"]
-    texts = [document_text(side) for pair in kept for side in (pair.source, pair.target)]
+    texts = [document_text(side) for pair in kept for side in pair.documents]
     assert found.first_difference is None
     assert (found.num_documents, found.num_left_out) == (len(texts), 2)
     assert found.num_tokens == sum(len(text.encode("utf-8")) for text in texts)

@@ -1,5 +1,6 @@
 """Inputs of the benchmarks: the same every time, never the same text twice."""
 
+import json
 import re
 from itertools import islice
 from pathlib import Path
@@ -18,12 +19,12 @@ from repeated_pairs import (
 )
 from small_pairs import make_pair, write_byte_tokenizer, write_pairs
 
+from megatron_crossic.data.bulk import TokenizersEncoder
 from megatron_crossic.data.pairs import read_pairs
 from megatron_crossic.data.records import Document
 from megatron_crossic.data.sides import encode_pairs
 from megatron_crossic.data.tokenizer import load_tokenizer
 from megatron_crossic.errors import DataError
-from megatron_crossic.jsonl import read_json_lines
 
 PAIR = make_pair("a", "First line of 2019.\n\nSecond.", "Primera línea de 2019.\n\n- x")
 
@@ -45,7 +46,7 @@ def test_a_copy_has_other_digits_and_a_new_word_in_every_fifth_line() -> None:
     assert found.id == "a#1"
     assert found.source.text == f"First lin{word}e of 3120.\n\nSecond."
     # The target's lines are numbered 3 to 5, of which 5 is due but too short to be text.
-    assert found.target.text == "Primera línea de 3120.\n\n- x"
+    assert found.targets[0].text == "Primera línea de 3120.\n\n- x"
 
 
 def test_copies_are_deterministic_and_differ(pairs: Path) -> None:
@@ -60,7 +61,7 @@ def test_without_a_number_of_copies_there_is_no_end(pairs: Path) -> None:
 
 
 def test_no_word_is_made_up_twice_in_a_file(pairs: Path) -> None:
-    texts = [p.source.text + p.target.text for p in repeated([pairs, pairs], copies=5)]
+    texts = [p.source.text + p.targets[0].text for p in repeated([pairs, pairs], copies=5)]
     words = re.findall(r"(?:[bdfgklmnprstvz][aeiou]){6,}", " ".join(texts))
     assert len(words) == len(set(words)) == 8  # lines 0 and 15 of copies 1 to 4
 
@@ -104,7 +105,7 @@ def test_documents_have_the_tokens_of_the_sides(pairs: Path, tmp_path: Path) -> 
     tokenizer = load_tokenizer(write_byte_tokenizer(tmp_path / "tokenizer"))
     size = write_documents(tmp_path / "documents.jsonl", pairs)
     assert size == (tmp_path / "documents.jsonl").stat().st_size
-    texts = [record["text"] for _, record in read_json_lines(tmp_path / "documents.jsonl")]
-    encoded = list(encode_pairs(read_pairs(pairs), tokenizer))
-    sides = [side.tokens.tolist() for pair in encoded for side in (pair.source, pair.target)]
+    texts = [json.loads(line)["text"] for line in (tmp_path / "documents.jsonl").open()]
+    encoded = list(encode_pairs(read_pairs(pairs), tokenizer, TokenizersEncoder(tokenizer)))
+    sides = [side.tokens.tolist() for pair in encoded for side in pair.sides]
     assert [list(text.encode("utf-8")) for text in texts] == sides
