@@ -77,7 +77,7 @@ def write_windows(
                 GroupSide(tokens=_tokens(random, vocab_size), language=language, role=role)
                 for language, role in (("en", Role.SOURCE), ("es", Role.TARGET))
             ]
-            cuts = np.array([[0, 0], [len(side.tokens) for side in sides]])
+            cuts = [(0, 0), tuple(len(side.tokens) for side in sides)]
             builder = BatchBuilder(dtype=layout.dtype)
             builder.begin_pair(b"")
             builder.add_group(sides, cuts=cuts, piece_rows=[0])

@@ -9,8 +9,10 @@ Example: a group of 7 source and 5 target tokens that may be cut after 4 and 3 h
 (4, 3), (7, 5) and two pieces of sizes 7 and 5.
 """
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -112,23 +114,23 @@ class BatchBuilder:
         self,
         sides: Sequence[GroupSide],
         *,
-        cuts: Ints,
+        cuts: Sequence[tuple[int, ...]],
         piece_rows: Sequence[int],
         order: int = STRAIGHT,
         document: int = 0,
     ) -> None:
-        """`cuts` are the rows, [rows, sides]; `piece_rows` those at which a piece begins."""
+        """`cuts` are the rows, one position a side; `piece_rows` those where pieces begin."""
         lists = self._arrays
         row, group = len(lists["row_cuts"]), len(lists["group_rows"])
-        totals = cuts.sum(axis=1)
-        bounds = [*piece_rows, len(cuts) - 1]
-        lists["piece_sizes"] += np.diff(totals[bounds]).tolist()
+        totals = [sum(cuts[i]) for i in piece_rows]
+        totals.append(sum(cuts[-1]))
+        lists["piece_sizes"] += map(operator.sub, totals[1:], totals)
         lists["piece_groups"] += [group] * len(piece_rows)
         lists["piece_rows"] += [row + first for first in piece_rows]
         width = len(sides)
         first_cut = len(lists["cuts"])
-        lists["row_cuts"] += range(first_cut, first_cut + cuts.size, width)
-        lists["cuts"] += cuts.ravel().tolist()
+        lists["row_cuts"] += range(first_cut, first_cut + len(cuts) * width, width)
+        lists["cuts"] += chain.from_iterable(cuts)
         lists["group_rows"].append(row + len(cuts) - 1)
         lists["group_sides"].append(len(lists["side_starts"]))
         lists["group_widths"].append(width)

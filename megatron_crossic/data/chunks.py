@@ -87,7 +87,7 @@ EMPTY = Outline(paragraph_ends=np.empty(0, dtype=np.int64))
 
 def cut_together(outlines: Sequence[Outline], *, budget: int) -> Positions:
     """The cuts of a pair, both ends included, as few as the candidates allow."""
-    return _to_positions(_join(_atoms(outlines, budget), budget))  # [parts + 1, sides]
+    return _to_positions(_join(atom_rows(outlines, budget=budget), budget))  # [parts + 1, sides]
 
 
 def atom_cuts(outlines: Sequence[Outline], *, budget: int) -> Positions:
@@ -95,7 +95,7 @@ def atom_cuts(outlines: Sequence[Outline], *, budget: int) -> Positions:
 
     Sides that fit in the budget together are one atom: no cut is allowed inside.
     """
-    return _to_positions(_atoms(outlines, budget))  # [cuts, sides]
+    return _to_positions(atom_rows(outlines, budget=budget))  # [cuts, sides]
 
 
 def candidate_cuts(outlines: Sequence[Outline], *, budget: int) -> Positions:
@@ -226,7 +226,8 @@ class _Walk:
         return limit
 
 
-def _atoms(outlines: Sequence[Outline], budget: int) -> list[Cut]:
+def atom_rows(outlines: Sequence[Outline], *, budget: int) -> list[Cut]:
+    """`atom_cuts` as tuples: less work where pairs are short."""
     assert budget >= min_budget(len(outlines)), "options refuse a smaller seq_length"
     lengths = tuple(outline.num_tokens for outline in outlines)
     if sum(lengths) <= budget:

@@ -7,7 +7,6 @@ the target begins. The title is the first paragraph unless it is switched off.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import islice, pairwise
 
 import numpy as np
@@ -48,8 +47,7 @@ class Side:
         return len(self.tokens)
 
     def outline(self) -> Outline:
-        # A paragraph of a thousand windows is asked for its sentences a thousand times.
-        return Outline(paragraph_ends=self.paragraph_ends, sentence_ends=cache(self.sentence_ends))
+        return Outline(paragraph_ends=self.paragraph_ends, sentence_ends=self.sentence_ends)
 
     def sentence_ends(self, paragraph: int) -> Positions:
         """Positions in `tokens` after each sentence of one paragraph.
@@ -99,13 +97,14 @@ def encode_pairs(
     """Tokenize pairs in order, about `BATCH_CHARACTERS` at a time."""
     for batch in _batches(pairs):
         documents = [document for pair in batch for document in pair.documents]
+        roles = [role for pair in batch for role in _roles(pair)]
         texts = [_paragraphs(document, with_title=with_title) for document in documents]
         encoded = encoder.encode([text for side in texts for text in side])
         ends = np.cumsum([0, *map(len, texts)]).tolist()
         sides = (
             Side(
                 language=document.language,
-                role=Role.TARGET,
+                role=role,
                 tokens=encoded.ids[encoded.offsets[first] : encoded.offsets[last]],
                 paragraphs=tuple(paragraphs),
                 paragraph_ends=encoded.offsets[first + 1 : last + 1] - encoded.offsets[first],
@@ -113,13 +112,16 @@ def encode_pairs(
                 splitter=splitter,
                 has_title=with_title and bool(document.title.strip()),
             )
-            for document, paragraphs, (first, last) in zip(
-                documents, texts, pairwise(ends), strict=True
+            for document, role, paragraphs, (first, last) in zip(
+                documents, roles, texts, pairwise(ends), strict=True
             )
         )
         for pair in batch:
-            source = replace(next(sides), role=Role.SOURCE)
-            yield EncodedPair(pair=pair, sides=(source, *islice(sides, len(pair.targets))))
+            yield EncodedPair(pair=pair, sides=tuple(islice(sides, len(pair.documents))))
+
+
+def _roles(pair: Pair) -> list[Role]:
+    return [Role.SOURCE, *[Role.TARGET] * len(pair.targets)]
 
 
 def _token_positions(

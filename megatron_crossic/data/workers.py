@@ -1,6 +1,7 @@
 """Results in order from worker processes, with an end whatever happens to one of them."""
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -76,8 +77,12 @@ def _call(item: Any) -> Any:
 
 
 def _start(function: Callable[[Any], Any]) -> None:
-    """In a new worker: end with the parent, leave Ctrl-C to it, keep other thread pools out."""
+    """In a new worker: end with the parent, leave Ctrl-C to it, keep other thread pools out.
+
+    What a block leaves behind has no cycles, so looking for them (a tenth of the time) is off.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     _FUNCTION.append(function)

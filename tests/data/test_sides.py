@@ -76,13 +76,6 @@ def test_leading_paragraphs(tokenizer: Tokenizer) -> None:
     assert (cut.paragraphs, cut.num_tokens) == (("one\n\n", "Ab\n\n"), 9)
 
 
-def test_sentences_of_a_paragraph_are_looked_for_once(tokenizer: Tokenizer) -> None:
-    """A paragraph of a thousand windows asks a thousand times: 1 MB took minutes."""
-    (pair,) = encode_pairs([make_pair("é", "Hi é. Ho.", "x")], tokenizer)
-    outline = source(pair).outline()
-    assert outline.sentence_ends(1) is outline.sentence_ends(1)
-
-
 def test_a_side_knows_whether_it_has_a_title(tokenizer: Tokenizer) -> None:
     pairs = [make_pair("one", "Ab", "x"), make_pair(" ", "Ab", "x")]
     assert [source(p).has_title for p in encode_pairs(pairs, tokenizer)] == [True, False]

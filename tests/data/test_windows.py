@@ -38,7 +38,7 @@ def batch_of(
     builder = BatchBuilder(dtype=np.dtype(np.uint16))
     for number, pieces in enumerate(pairs):
         builder.begin_pair(b"%d\n" % number)
-        cuts = np.cumsum([(0, 0), *pieces], axis=0)
+        cuts = list(map(tuple, np.cumsum([(0, 0), *pieces], axis=0).tolist()))
         sides = [
             GroupSide(
                 tokens=np.arange(first, first + size, dtype=np.int32), language=language, role=role
@@ -51,7 +51,8 @@ def batch_of(
         if not apart:
             builder.add_group(sides, cuts=cuts, piece_rows=rows)
         for i, side in enumerate(sides if apart else []):
-            builder.add_group([side], cuts=cuts[:, i : i + 1], piece_rows=rows, document=i)
+            own = [row[i : i + 1] for row in cuts]
+            builder.add_group([side], cuts=own, piece_rows=rows, document=i)
     return builder.build()
 
 
