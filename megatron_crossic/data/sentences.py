@@ -98,7 +98,8 @@ def _sentencex_ends(text: str, language: str) -> Iterator[int]:
 
 
 def _punkt_ends(text: str, language: str) -> Iterable[int]:
-    return load_punkt(PUNKT_MODELS[language]).ends(text)
+    ends: Iterable[int] = load_punkt(PUNKT_MODELS[language]).ends(text)
+    return ends
 
 
 _FINDERS: dict[str, Callable[[str, str], Iterable[int]]] = {

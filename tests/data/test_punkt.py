@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from nltk.tokenize.punkt import PunktTokenizer
 from punkt_folder import SENTENCES, install_punkt
 
-from megatron_crossic.data.punkt import BLOCK, PUNKT_MODELS, FastPunkt, load_punkt
+from megatron_crossic.data.fast_punkt import BLOCK, FastPunkt
+from megatron_crossic.data.punkt import PUNKT_MODELS, load_punkt
 from megatron_crossic.errors import ConfigError
 
 PARTS = (
