@@ -71,15 +71,14 @@ def merge_shards(
         merged = DataSetInProgress(writer=writer, assembly="", largest=layout.budget)
         if options.match_tokens is not None:
             merged.budget = TokenBudget.of(options.match_tokens, pad_id=layout.pad_id)
-        for shard in shards:
+        for shard, check in zip(shards, checks, strict=True):
+            check.result()
             for windows in shard.windows(merged):
                 merged.add_windows(windows)
                 on_windows(writer.num_windows, total)
             shard.copy_pairs(writer)
             merged.account.add(shard.account())
         merged.finish()
-        for check in checks:
-            check.result()
         manifest = _manifest(options, shards, merged, files=writer.close_files())
         writer.commit(manifest)
     return manifest
