@@ -110,6 +110,11 @@ class SpanReader:
     def __getitem__(self, window: int) -> SpanArray:
         return self._spans[self._offsets[window] : self._offsets[window + 1]]
 
+    def block(self, first: int, last: int) -> tuple[SpanArray, NDArray[np.int64]]:
+        """All spans of windows `first` to `last - 1`, and how many each of them has."""
+        offsets = self._offsets[first : last + 1]
+        return self._spans[offsets[0] : offsets[-1]], np.diff(offsets)
+
 
 def _record(content: NDArray[np.uint8], dtype: np.dtype[Any], *, at: int) -> Any:
     """One record of the file, None where the file is too short to hold it."""

@@ -73,6 +73,10 @@ class WindowStore:
         """The spans of one window: fields start, length, chunk, pair, language, role."""
         return self._spans[window]
 
+    def spans_block(self, first: int, last: int) -> tuple[SpanArray, NDArray[np.int64]]:
+        """All spans of windows `first` to `last - 1`, and how many each of them has."""
+        return self._spans.block(first, last)
+
     def provenance(self, pair: int) -> dict[str, Any]:
         """Where a pair came from: `{id, origin, score, languages, titles, provenance}`."""
         starts = self._line_starts
