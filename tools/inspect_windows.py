@@ -1,7 +1,7 @@
 """Look at what preprocessing made: windows as text with their languages, borders and sources.
 
-    python tools/inspect_windows.py data/en-es                       # the account, one window
-    python tools/inspect_windows.py data/en-es --sample 500 --html en-es.html
+python tools/inspect_windows.py data/en-es                       # the account, one window
+python tools/inspect_windows.py data/en-es --sample 500 --html en-es.html
 """
 
 import argparse

@@ -72,6 +72,4 @@ def _text(value: Any) -> str:
 
 def _shares(tokens: Mapping[str, int]) -> dict[str, str]:
     total = math.fsum(tokens.values())
-    return {
-        name: f"{n:,} ({n / total:.1%})" if total else f"{n:,}" for name, n in tokens.items()
-    }
+    return {name: f"{n:,} ({n / total:.1%})" if total else f"{n:,}" for name, n in tokens.items()}

@@ -195,7 +195,7 @@ def chart_html(chart: Chart) -> str:
     highest = max(chart.bars, key=lambda bar: bar.count, default=None)
     peak = f" Most at {highest.label}: {highest.count:,}." if highest else " Nothing to count."
     return (
-        f'<figure class=chart id=chart-{name}><figcaption><h3>{escape(chart.title)}</h3>'
+        f"<figure class=chart id=chart-{name}><figcaption><h3>{escape(chart.title)}</h3>"
         f"<p>{escape(chart.caption)}</p></figcaption>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role=img aria-labelledby="t-{name} d-{name}">'
         f'<title id="t-{name}">{escape(chart.title)}</title>'

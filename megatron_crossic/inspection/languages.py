@@ -4,7 +4,9 @@ from typing import Literal
 
 Direction = Literal["ltr", "rtl", "auto"]
 
-_RIGHT_TO_LEFT = frozenset("ar arc azb ckb dv fa glk he iw ji lrc mzn nqo pnb ps sd ug ur yi".split())
+_RIGHT_TO_LEFT = frozenset(
+    "ar arc azb ckb dv fa glk he iw ji lrc mzn nqo pnb ps sd ug ur yi".split()
+)
 _BY_TEXT = frozenset("ks ku".split())
 """Written in scripts of both directions: the text itself decides."""
 

@@ -30,7 +30,7 @@ def open_tokenizer(store: WindowStore, path: Path | None = None) -> Tokenizer:
 def choose_windows(
     num_windows: int, *, window: int | None = None, sample: int = 1, seed: int = 0
 ) -> list[int]:
-    """One window by its number, or `sample` different ones in order (all, where there are fewer)."""
+    """One window by its number, or `sample` different ones in order; all, where there are fewer."""
     if window is not None:
         if not 0 <= window < num_windows:
             raise ConfigError(
