@@ -27,6 +27,9 @@ from megatron_crossic.inspection.statistics import count_windows
 from megatron_crossic.inspection.view import Source, WindowView, read_source, view_window
 from megatron_crossic.manifest import manifest_path
 
+_SCRIPTS = ("search.js", "window.js", "keys.js")
+"""Parts of the page's one script, in order."""
+
 _UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 """Characters that could end a script element or a line of it; only strings of JSON have them."""
 
@@ -58,7 +61,7 @@ def write_page(
 
 def page_html(store: WindowStore, views: Sequence[WindowView], sources: Sequence[Source]) -> str:
     """The page as one string."""
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = _asset("page.css"), "\n".join(map(_asset, _SCRIPTS))
     name = visible_line(store.prefix.name)
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "

@@ -70,7 +70,7 @@ def window_lines(
 def _header(view: WindowView, languages: Sequence[str]) -> Iterator[Text]:
     yield _join((f"━━━ Window {view.number} ", "bold"), ("━" * 30, "dim"))
     yield Text(
-        f"{view.num_tokens:,} tokens · {view.fill_rate:.1%} filled · "
+        f"{view.num_tokens:,} tokens · {view.fill_rate:.2%} filled · "
         f"{_many(view.num_chunks, 'chunk')} · {_many(len(view.pairs), 'pair')} · "
         f"{view.num_with_loss:,} tokens with loss"
     )
