@@ -18,7 +18,7 @@ LEVELS = [
     {"files", "commandline", "config"},
     {"manifest", "jsonl"},
     {"data", "backend", "parallel"},
-    {"model"},
+    {"model", "inspection"},
     {"checkpoint"},
     {"train", "convert"},
 ]
@@ -26,7 +26,7 @@ LEVELS = [
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 
 MEGATRON = {"backend", "parallel", "model", "checkpoint", "train", "convert.parity"}
-TORCHLESS = {"errors", "files", "commandline", "config", "manifest", "jsonl", "data"}
+TORCHLESS = {"errors", "files", "commandline", "config", "manifest", "jsonl", "data", "inspection"}
 TORCHLESS_MODULES = {"model.architecture", "model.layout", "checkpoint.folder"}
 CUDA_ONLY = ("transformer_engine", "apex", "triton", "cupy", "pynvml")
 

@@ -108,7 +108,7 @@ class _Shard:
             return
         for start in range(0, self.num_windows, WINDOWS_AT_ONCE):
             stop = min(start + WINDOWS_AT_ONCE, self.num_windows)
-            spans = np.array(store.spans_of(start, stop))
+            spans = np.array(store.spans_block(start, stop)[0])
             spans["pair"][spans["pair"] != NO_PAIR] += np.uint32(first_pair)
             spans["language"] = table[spans["language"]]
             yield Windows(tokens=store.tokens_of(start, stop), spans=spans)

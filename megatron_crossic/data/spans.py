@@ -121,13 +121,10 @@ class SpanReader:
     def __getitem__(self, window: int) -> SpanArray:
         return self._spans[self._offsets[window] : self._offsets[window + 1]]
 
-    def counts(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Number of spans of consecutive windows."""  # [stop - start]
-        return np.diff(self._offsets[start : stop + 1])
-
-    def of_windows(self, start: int, stop: int) -> SpanArray:
-        """The spans of consecutive windows, one after the other."""
-        return self._spans[self._offsets[start] : self._offsets[stop]]
+    def block(self, first: int, last: int) -> tuple[SpanArray, NDArray[np.int64]]:
+        """All spans of windows `first` to `last - 1`, and how many each of them has."""
+        offsets = self._offsets[first : last + 1]
+        return self._spans[offsets[0] : offsets[-1]], np.diff(offsets)
 
 
 def _record(content: NDArray[np.uint8], dtype: np.dtype[Any], *, at: int) -> Any:

@@ -73,17 +73,13 @@ class WindowStore:
         """The tokens of consecutive windows."""  # [stop - start, seq_length]
         return self._tokens[start:stop]
 
-    def spans_of(self, start: int, stop: int) -> SpanArray:
-        """The spans of consecutive windows, one after the other."""
-        return self._spans.of_windows(start, stop)
-
-    def span_counts(self, start: int, stop: int) -> NDArray[np.int64]:
-        """How many spans each of some consecutive windows has."""  # [stop - start]
-        return self._spans.counts(start, stop)
-
     def spans(self, window: int) -> SpanArray:
         """The spans of one window: fields start, length, chunk, pair, language, role."""
         return self._spans[window]
+
+    def spans_block(self, first: int, last: int) -> tuple[SpanArray, NDArray[np.int64]]:
+        """All spans of windows `first` to `last - 1`, and how many each of them has."""
+        return self._spans.block(first, last)
 
     def provenance(self, pair: int) -> dict[str, Any]:
         """Where a pair came from: `{id, origin, score, languages, titles, provenance}`."""

@@ -98,8 +98,8 @@ class _Batch:
         self._store = store
         self._start = start
         self.tokens = store.tokens_of(start, stop)
-        self.spans: SpanArray = np.array(store.spans_of(start, stop))
-        self._counts = store.span_counts(start, stop)
+        spans, self._counts = store.spans_block(start, stop)
+        self.spans: SpanArray = np.array(spans)
         self._window = np.repeat(np.arange(stop - start), self._counts)
         self._first = np.cumsum(self._counts) - self._counts
         ids = store.manifest.details["tokenizer"]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from megatron_crossic.data.spans import Role
+from megatron_crossic.data.loss_roles import roles_with_loss
 from megatron_crossic.train.dataset import Window
 
 
@@ -41,7 +41,7 @@ class Batch:
 def windows_to_batch(windows: Sequence[Window], *, split_loss: bool) -> Batch:
     """Stack windows and work out labels, masks and languages."""
     tokens = torch.from_numpy(np.stack([window.tokens for window in windows]).astype(np.int64))
-    counts = _role_has_loss(split_loss)
+    counts = roles_with_loss(split_loss=split_loss).astype(np.float32)
     mask = np.stack([np.repeat(counts[w.roles], w.lengths) for w in windows])
     languages = np.stack([np.repeat(w.languages, w.lengths) for w in windows])
     return Batch(
@@ -51,14 +51,6 @@ def windows_to_batch(windows: Sequence[Window], *, split_loss: bool) -> Batch:
         languages=_next(torch.from_numpy(languages.astype(np.int64)), last=0),
         position_ids=torch.arange(tokens.shape[1]).expand_as(tokens),
     )
-
-
-def _role_has_loss(split_loss: bool) -> np.ndarray:
-    """1 for each role whose tokens count  # [roles]."""
-    counts = np.zeros(len(Role), dtype=np.float32)
-    counts[[Role.SOURCE, Role.TARGET]] = 1
-    counts[Role.SPLIT] = split_loss
-    return counts
 
 
 def _next(values: Tensor, *, last: int) -> Tensor:

@@ -55,7 +55,8 @@ def test_what_is_written_is_read(
     for i, size in enumerate(sizes):
         assert reader[i].tolist() == rows(size)
     together = [row for size in sizes[1:] for row in rows(size)]
-    assert reader.of_windows(min(1, len(sizes)), len(sizes)).tolist() == together
+    spans, counts = reader.block(min(1, len(sizes)), len(sizes))
+    assert (spans.tolist(), counts.tolist()) == (together, sizes[1:])
 
 
 @pytest.mark.parametrize("length", [0, 7, 20, 100, 117])
