@@ -45,9 +45,11 @@ class Account:
 
     def check(self) -> None:
         pairs = sum(n for reason, n in self.drops.items() if not reason.endswith("_paragraph"))
-        assert self.pairs_read == self.pairs_written + pairs
+        lost = self.pairs_read - self.pairs_written - pairs
+        assert lost == 0, f"{lost} pairs are neither written nor under a drop reason"
         removed = self.characters_removed.total()
-        assert self.characters_read == self.characters_written + removed
+        lost = self.characters_read - self.characters_written - removed
+        assert lost == 0, f"{lost} characters are neither written nor under a reason"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
