@@ -77,9 +77,7 @@ def test_ids_of_sources_go_before_titles(options: JoinOptions) -> None:
 
 def test_nothing_in_common_is_refused(options: JoinOptions) -> None:
     write_pairs(options.pairs[1], [make_pair("else", "x", "y")])
-    with pytest.raises(
-        DataError, match="must have sources in common, got 3 in the first"
-    ):
+    with pytest.raises(DataError, match="must have sources in common, got 3 in the first"):
         join_pairs(options)
     assert not options.output.exists()
 
