@@ -52,6 +52,10 @@ class Document:
         return [block for part in BLANK_LINES.split(self.text) if (block := part.strip())]
 
 
+PAIR_FIELDS = frozenset("id source target targets origin score provenance".split())
+"""What a pair record consists of."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
     """Documents about the same entity or topic; the source is the anchor.
@@ -94,7 +98,10 @@ def pair_to_json(pair: Pair) -> dict[str, Any]:
 
 
 def pair_from_json(record: Mapping[str, Any], *, where: str) -> Pair:
-    """Build a pair from its JSON form; `where` (file and line) opens every error message."""
+    """Build a pair from its JSON form; `where` (file and line) opens every error message.
+
+    Fields of other names are kept with its provenance.
+    """
     origin = record.get("origin", "given")
     if origin not in get_args(Origin):
         raise DataError(
@@ -115,8 +122,13 @@ def pair_from_json(record: Mapping[str, Any], *, where: str) -> Pair:
         targets=_targets_from_json(record, where=where),
         origin=origin,
         score=score,
-        provenance=provenance,
+        provenance={**_others(record), **provenance},
     )
+
+
+def _others(record: Mapping[str, Any]) -> dict[str, Any]:
+    # In the order of the record: a set's order changes from run to run.
+    return {key: value for key, value in record.items() if key not in PAIR_FIELDS}
 
 
 def document_from_json(record: Mapping[str, Any], *, language: str | None, where: str) -> Pair:

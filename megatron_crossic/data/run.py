@@ -23,6 +23,9 @@ from megatron_crossic.data.writer import PartialFilesDiffer, WindowWriter
 from megatron_crossic.files import FileFingerprint
 from megatron_crossic.manifest import is_incomplete, manifest_path
 
+BYTES_AHEAD = 32 << 20
+"""Input a worker may be ahead of the segment that is being written."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
@@ -126,6 +129,7 @@ def _segments(
     """The results of each segment of this shard behind `after`."""
     options, worker = plan.options, plan.worker()
     index, count = options.shard or (0, 1)
+    ahead = options.workers * max(2, BYTES_AHEAD // options.block_bytes)
     tasks = (
         _Task(segment, block)
         for segment, block in read_segments(
@@ -133,7 +137,9 @@ def _segments(
         )
         if segment > after and segment % count == index
     )
-    results = ordered_results(lambda task: worker(task.block), tasks, workers=options.workers)
+    results = ordered_results(
+        lambda task: worker(task.block), tasks, workers=options.workers, ahead=ahead
+    )
     return groupby(results, key=lambda pair: pair[0].segment)
 
 

@@ -29,13 +29,14 @@ def available_cores() -> int:
 
 
 def ordered_results(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
 ) -> Iterator[tuple[Item, Result]]:
     """Yield (item, function(item)) in the order of the items.
 
     With one worker in this process; else in forked processes, which hold the function's data
-    (tokenizers) together. At most two items a worker are under way or waiting, so memory does not
-    grow where results come faster than they are used. Errors come where their item would.
+    (tokenizers) together. At most `ahead` items are under way or waiting: enough to keep the
+    workers busy while a segment is written, and no more memory than that. Errors come where
+    their item would.
     """
     if workers == 1:
         for item in items:
@@ -48,7 +49,7 @@ def ordered_results(
         initargs=(function,),
     )
     try:
-        yield from _ordered(pool, iter(items), ahead=2 * workers)
+        yield from _ordered(pool, iter(items), ahead=ahead)
     except BrokenProcessPool as error:
         raise DataError(
             f"worker processes must live until their work is done, got one of {workers} killed. "

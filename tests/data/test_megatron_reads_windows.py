@@ -1,7 +1,10 @@
 """An unmodified GPTDataset of megatron-core yields exactly our windows."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from megatron.core.datasets.utils import Split
 from small_pairs import EOD, make_pair, write_byte_tokenizer, write_pairs
 
 from megatron_crossic.data import indexed
+from megatron_crossic.data.modes import MODES
 from megatron_crossic.data.options import PreprocessOptions
 from megatron_crossic.data.pipeline import preprocess
 from megatron_crossic.data.store import WindowStore, open_windows
@@ -39,15 +43,35 @@ def test_every_sample_is_one_window(
         assert sample["loss_mask"].tolist() == [1.0] * (SEQ_LENGTH - 1) + [0.0]
 
 
-def make_windows(folder: Path, assembly: str) -> WindowStore:
+@pytest.mark.parametrize("granularity", ["chunk", "paragraph"])
+@pytest.mark.parametrize("mode", sorted(MODES))
+@pytest.mark.filterwarnings("ignore:The pad token id")
+def test_every_mode_is_read(tmp_path: Path, mode: str, granularity: str) -> None:
+    store = make_windows(tmp_path, "best_fit", mode=mode, granularity=granularity)
+    data = read_with_megatron(tmp_path / "x", eod=256)
+    windows = {store.tokens(i).astype(np.int64).tobytes() for i in range(len(store))}
+    assert {data[i]["tokens"].numpy().tobytes() for i in range(len(data))} == windows
+    assert len(data) == len(store) > 10
+
+
+def make_windows(folder: Path, assembly: str, **options: Any) -> WindowStore:
+    """Pairs in two and three languages, or single documents in that mode."""
     pairs = [make_pair(f"p{i}", "Text. " * (i % 9), "Texto. " * (i % 7)) for i in range(30)]
+    third = make_pair("", "", "三。" * 9, languages="en ja").targets
+    pairs += [replace(pair, targets=(*pair.targets, *third)) for pair in pairs[10:20]]
+    path = write_pairs(folder / "pairs.jsonl", pairs)
+    if options.get("mode") == "documents":
+        records = [document for pair in pairs for document in pair.documents]
+        lines = [{"text": each.text, "lang": each.language} for each in records]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     preprocess(
         PreprocessOptions(
-            pairs=(write_pairs(folder / "pairs.jsonl", pairs),),
+            pairs=(path,),
             tokenizer=write_byte_tokenizer(folder / "tokenizer", config={"eos_token": EOD}),
             output_prefix=folder / "x",
             seq_length=SEQ_LENGTH,
             assembly=assembly,
+            **options,
         )
     )
     return open_windows(folder / "x")

@@ -93,3 +93,9 @@ def test_unknown_language_codes_are_refused() -> None:
     assert check_language("th", thing="--target-lang") == "th"
     with pytest.raises(DataError, match="--target-lang must be a two-letter .* got 'tha'"):
         check_language("tha", thing="--target-lang")
+
+
+def test_other_fields_are_kept_with_the_provenance() -> None:
+    pair = pair_from_json({**GOOD, "meta": {"commit": "c0ffee"}}, where="here")
+    assert pair.provenance["meta"] == {"commit": "c0ffee"}
+    assert pair_from_json(pair_to_json(pair), where="here") == pair
