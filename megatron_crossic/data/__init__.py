@@ -1,21 +1,27 @@
 """From documents in two languages to windows on disk, without torch and without megatron.
 
     dumps ─ wikipedia ─┐
-                       ├─► pairs      one `Pair` a JSON line
-    given pair records ┘     │    (deduplicate: the same file without near-duplicates, if wanted)
+                       ├─► pairs      one `Pair` a record (join: several targets; deduplicate)
+    given pair records ┘     │
                              ▼
-                           sides      tokens of both texts (tokenizer)
+                          inputs      files as blocks, blocks as segments: what a worker gets
+                             ▼
+                           sides      tokens of all texts of a block (bulk, tokenizer)
                              ▼
                          selection    empty or too unequal pairs: left out, entered in the account
                              ▼
-                       modes, chunks  which texts share a chunk; long ones cut together (sentences)
+                      modes, cutting  which texts share chunks, and where they may be cut (chunks,
+                             │        sentences): pieces, as arrays (batch)
                              ▼
-                          windows     which chunks share a window; each exactly seq_length tokens
+                          packing     all pieces of a segment: which make a chunk, which a window
                              ▼
-                          writer      .bin .idx (indexed), .spans (spans), .pairs.jsonl, manifest
+                          windows     each exactly seq_length tokens, with its spans
                              ▼
-                           store      what training opens, checked against the manifest
+                          writer      .bin .idx (indexed), .spans, .pairs.jsonl, manifest; journal
+                             ▼
+                           store      what training opens; verify, merge, ablation read it too
 
-`pipeline.preprocess` is this list, top to bottom. Each stage is an iterator over the one before
-it; whatever a stage leaves out is entered in the `account`, which ends up in the manifest.
+`worker` goes from inputs to pieces, in processes of its own (`workers`); `run` makes windows of
+what they hand over and writes; `pipeline.preprocess` starts and ends it. Whatever a stage leaves
+out is entered in the `account`, which ends up in the manifest.
 """

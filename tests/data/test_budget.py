@@ -1,0 +1,59 @@
+"""As many tokens as another data set, in whole chunks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from small_pairs import make_pair, write_byte_tokenizer, write_pairs
+
+from megatron_crossic.data.options import PreprocessOptions
+from megatron_crossic.data.pipeline import preprocess
+from megatron_crossic.data.verify import verify_data_set
+
+LARGEST = 62
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> PreprocessOptions:
+    pairs = [make_pair(f"p{i}", "Text. " * (i % 9 + 1), "Texto. " * (i % 7 + 1)) for i in range(40)]
+    return PreprocessOptions(
+        pairs=(write_pairs(tmp_path / "pairs.jsonl", pairs),),
+        tokenizer=write_byte_tokenizer(tmp_path / "tokenizer"),
+        output_prefix=tmp_path / "x",
+        seq_length=64,
+        assembly="best_fit",
+    )
+
+
+def wanted(options: PreprocessOptions, tmp_path: Path, *, num_pairs: int) -> int:
+    """Make `other` with so many pairs; returns its tokens."""
+    pairs = [make_pair(f"o{i}", "Other text. " * 3, "Otro texto. " * 3) for i in range(num_pairs)]
+    path = write_pairs(tmp_path / "other.jsonl", pairs)
+    report = preprocess(replace(options, pairs=(path,), output_prefix=tmp_path / "other"))
+    return report.training.account.tokens_in_windows
+
+
+@pytest.mark.parametrize("num_pairs", [1, 3, 20, 60, 400])
+def test_the_budget_is_met_up_to_one_chunk(
+    options: PreprocessOptions, tmp_path: Path, num_pairs: int
+) -> None:
+    """Below what there is, above it, and many times as much."""
+    budget = wanted(options, tmp_path, num_pairs=num_pairs)
+    account = preprocess(replace(options, match_tokens=tmp_path / "other")).training.account
+    assert 0 <= budget - account.tokens_in_windows < LARGEST
+    verify_data_set(options.output_prefix)
+    if account.tokens_repeated:
+        assert account.tokens_in_windows - account.tokens_repeated == account.tokens_read
+        assert not account.tokens_dropped
+    else:
+        assert account.tokens_dropped["over_budget"] > 0
+    assert bool(account.tokens_repeated) == (budget > account.tokens_read)
+
+
+def test_a_data_set_matches_itself(options: PreprocessOptions, tmp_path: Path) -> None:
+    preprocess(options)
+    again = replace(options, output_prefix=tmp_path / "y", match_tokens=options.output_prefix)
+    preprocess(again)
+    for suffix in (".bin", ".spans"):
+        one, other = (Path(f"{prefix}{suffix}") for prefix in (tmp_path / "x", tmp_path / "y"))
+        assert one.read_bytes() == other.read_bytes()
