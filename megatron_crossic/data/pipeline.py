@@ -73,6 +73,7 @@ def plan_run(options: PreprocessOptions) -> RunPlan:
         layout=layout,
         inputs=tuple(map(fingerprint_pairs, options.pairs)),
     )
+    _ = tokenizer.byte_lengths  # made once here, shared by the workers
     for prefix in plan.prefixes:
         refuse_inputs(data_set_files(prefix).values(), inputs=options.pairs)
     if not options.validation_fraction:

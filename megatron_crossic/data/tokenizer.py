@@ -101,8 +101,7 @@ class HuggingFaceTokenizer:
             self._backend = _build_backend(self._spec)
             self.bos_id = self._bos(config)
         self.fingerprint = _fingerprint(spec)
-        ids = self._backend.get_vocab(with_added_tokens=True).values()
-        self.vocab_size = max(ids, default=-1) + 1
+        self.vocab_size = max(self._vocabulary().values(), default=-1) + 1
         self.eod_id = self._eod(config, eod_token, folder)
         pad = self.token_id(_name(config.get("pad_token")))
         self.pad_id = self.eod_id if pad is None else pad
@@ -112,9 +111,7 @@ class HuggingFaceTokenizer:
         if b"ByteLevel" not in orjson.dumps(self._spec.get("pre_tokenizer")):
             return None
         return _byte_length_table(
-            self._spec.get("added_tokens", []),
-            self._backend.get_vocab(with_added_tokens=True),
-            vocab_size=self.vocab_size,
+            self._spec.get("added_tokens", []), self._vocabulary(), vocab_size=self.vocab_size
         )
 
     def encode_batch(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
@@ -136,6 +133,15 @@ class HuggingFaceTokenizer:
     def token_id(self, name: str) -> int | None:
         found: int | None = self._backend.token_to_id(name)
         return found
+
+    def _vocabulary(self) -> dict[str, int]:
+        """Every token and its id."""
+        vocabulary = self._spec.get("model", {}).get("vocab")
+        if not isinstance(vocabulary, dict):
+            return dict(self._backend.get_vocab(with_added_tokens=True))
+        # As it stands in the file: asking the backend takes a quarter of a second.
+        added = {token["content"]: token["id"] for token in self._spec.get("added_tokens", [])}
+        return vocabulary | added
 
     def _bos(self, config: dict[str, Any]) -> int | None:
         """What the tokenizer puts first, asked of it rather than of names.
