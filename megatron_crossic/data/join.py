@@ -1,9 +1,12 @@
 """Pair files that share sources become one with several targets: windows of many languages.
 
 Two records belong together when their source has the same language and the same id or, without
-one, the same title. The text is taken from the first file; the others lend their targets. The first
-file is read front to back. Of the others only the targets are kept in memory, packed: about the
-size of their text divided by three, so join the parts of a large Wikipedia one by one.
+one, the same title; a source with neither is left out. The text is taken from the first file; the
+others lend their targets, each in a language of its own. The first file is read front to back. The
+records of the others are kept in memory, packed: about the size of their text divided by three, so
+join the parts of a large Wikipedia one by one.
+
+Every record that is read is in the output or under a reason in the manifest.
 """
 
 import zlib
@@ -20,9 +23,11 @@ from megatron_crossic.data.pairs import KIND, block_pairs, fingerprint_pairs, wr
 from megatron_crossic.data.records import Document, Pair, pair_from_json, pair_to_json
 from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.files import FileFingerprint, refuse_existing, refuse_inputs
-from megatron_crossic.manifest import Manifest, manifest_path
+from megatron_crossic.manifest import Manifest, is_incomplete, manifest_path
 
 Require = Literal["all", "any"]
+SourceKey = tuple[str, str]
+"""Language, and id or title."""
 OnProgress = Callable[[int, int], None]
 """Called with the bytes read so far and all of them."""
 
@@ -63,8 +68,9 @@ def join_pairs(
     options: JoinOptions, *, on_progress: OnProgress = lambda _done, _total: None
 ) -> Manifest:
     """Write `options.output` and its manifest; raises `DataError` where nothing is in common."""
-    outputs = (options.output, manifest_path(options.output))
-    refuse_existing(*outputs, overwrite=options.overwrite)
+    account_path = manifest_path(options.output)
+    outputs = (options.output, account_path)
+    refuse_existing(*outputs, overwrite=options.overwrite or is_incomplete(account_path))
     refuse_inputs(outputs, inputs=options.pairs)
     inputs = [fingerprint_pairs(path) for path in options.pairs]
     progress = _Progress(options.pairs, on_progress)
@@ -92,17 +98,20 @@ class _Progress:
             self._on_progress(self._done, self._total)
 
 
-def source_key(document: Document) -> tuple[str, str]:
-    """What makes two sources the same."""
-    return document.language, document.id or document.title.strip()
+def source_key(document: Document) -> SourceKey | None:
+    """What makes two sources the same; None where nothing tells a source from others."""
+    name = document.id or document.title.strip()
+    return (document.language, name) if name else None
 
 
-def _index(path: Path, progress: _Progress, account: _Account) -> dict[tuple[str, str], bytes]:
+def _index(path: Path, progress: _Progress, account: _Account) -> dict[SourceKey, bytes]:
     """Packed records by their source; of two with the same source the first stays."""
-    found: dict[tuple[str, str], bytes] = {}
+    found: dict[SourceKey, bytes] = {}
     for pair in progress.read(path):
         key = source_key(pair.source)
-        if key in found:
+        if key is None:
+            account.dropped[f"no_id_or_title_in_{path.name}"] += 1
+        elif key in found:
             account.dropped[f"repeated_source_in_{path.name}"] += 1
         else:
             found[key] = zlib.compress(orjson.dumps(pair_to_json(pair)), 1)
@@ -111,17 +120,19 @@ def _index(path: Path, progress: _Progress, account: _Account) -> dict[tuple[str
 
 def _joined(
     options: JoinOptions,
-    others: Sequence[dict[tuple[str, str], bytes]],
+    others: Sequence[dict[SourceKey, bytes]],
     progress: _Progress,
     account: _Account,
 ) -> Iterator[Pair]:
-    seen: set[tuple[str, str]] = set()
+    seen: set[SourceKey] = set()
     first, *rest = options.pairs
+    unused = [len(other) for other in others]
     for pair in progress.read(first):
         account.read += 1
         key = source_key(pair.source)
-        if key in seen:
-            account.dropped[f"repeated_source_in_{first.name}"] += 1
+        if key is None or key in seen:
+            reason = "no_id_or_title" if key is None else "repeated_source"
+            account.dropped[f"{reason}_in_{first.name}"] += 1
             continue
         seen.add(key)
         packed = [other.get(key) for other in others]
@@ -131,6 +142,10 @@ def _joined(
             continue
         yield _with_targets(pair, [_unpack(each) for each in packed if each is not None], account)
         account.written += 1
+        unused = [n - (each is not None) for n, each in zip(unused, packed, strict=True)]
+    for path, count in zip(rest, unused, strict=True):
+        if count:
+            account.dropped[f"source_not_joined_in_{path.name}"] += count
 
 
 def _unpack(packed: bytes) -> Pair:
@@ -140,9 +155,17 @@ def _unpack(packed: bytes) -> Pair:
 def _with_targets(pair: Pair, others: Sequence[Pair], account: _Account) -> Pair:
     account.differing_sources += any(each.source.text != pair.source.text for each in others)
     pairs = [pair, *others]
+    targets = tuple(target for each in pairs for target in each.targets)
+    languages = [target.language for target in targets]
+    if len(set(languages)) < len(languages):
+        # Spans tell the documents of a pair apart by their language.
+        raise DataError(
+            f"targets of a joined pair must be in different languages, got {' '.join(languages)} "
+            f"for {pair.id!r}. Leave out a file whose language another one has."
+        )
     return replace(
         pair,
-        targets=tuple(target for each in pairs for target in each.targets),
+        targets=targets,
         provenance={"joined": [{"id": p.id, "provenance": dict(p.provenance)} for p in pairs]},
     )
 
