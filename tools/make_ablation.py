@@ -6,20 +6,32 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 from megatron_crossic.commandline import ArgumentParser, ProgressLine, run
 from megatron_crossic.data.ablation import (
     PAIR_MODES,
     AblationOptions,
-    ablation_table,
+    Corpus,
     make_ablation,
 )
+from megatron_crossic.data.bulk import EncoderChoice
+from megatron_crossic.data.cutting import Granularity
 from megatron_crossic.data.inputs import expand_inputs
 from megatron_crossic.data.options import PreprocessOptions
 from megatron_crossic.data.packing import ASSEMBLIES
 from megatron_crossic.data.run import Listener, Progress
+from megatron_crossic.data.selection import LengthRatioRule
+from megatron_crossic.data.sentences import SPLITTERS
 from megatron_crossic.data.workers import available_cores
+
+SIDES = ("source", "target")
 
 
 def main() -> None:
@@ -38,8 +50,8 @@ def main() -> None:
         )
     finally:
         line.end()
-    print(ablation_table(made), end="")
-    print(f"\nall texts agree; report: {options.folder / 'ablation.md'}")
+    print_tables(made)
+    print(f"all texts agree; report: {options.folder / 'ablation.md'}")
 
 
 def parse_options(arguments: list[str]) -> AblationOptions:
@@ -55,6 +67,14 @@ def parse_options(arguments: list[str]) -> AblationOptions:
     add("--modes", nargs="+", default=PAIR_MODES, help=f"some of {' '.join(PAIR_MODES)}")
     add("--assembly", choices=tuple(ASSEMBLIES), default="split_aware", help="window filling")
     add("--max-chunk-tokens", type=int, help="longest chunk (default: all a window holds)")
+    add("--granularity", choices=get_args(Granularity), default="chunk", help="inside a chunk")
+    add("--split-token", help="token after each chunk (default: end of document)")
+    add("--eod-token", help="end-of-document token, where the tokenizer does not name it")
+    add("--max-length-ratio", type=float, default=4.0, help="most tokens of a side per other's")
+    add("--length-ratio-rule", choices=get_args(LengthRatioRule), default="truncate")
+    add("--no-title", dest="with_title", action="store_false", help="leave titles out")
+    add("--sentence-splitter", choices=SPLITTERS, default="sentencex", help="for long paragraphs")
+    add("--encoder", choices=get_args(EncoderChoice), default="auto", help="same ids, other speed")
     add("--validation-fraction", type=float, default=0.0, help="share for MODE-validation")
     add("--documents", type=Path, help="single documents for one more corpus")
     add("--language", help="language of documents that do not name it")
@@ -62,22 +82,39 @@ def parse_options(arguments: list[str]) -> AblationOptions:
     add("--workers", type=int, default=available_cores(), help="processes (default: all cores)")
     add("--overwrite", action="store_true", help="replace existing data sets")
     values = vars(parser.parse_args(arguments))
-    names = ("tokenizer", "seq_length", "assembly", "max_chunk_tokens", "validation_fraction")
-    base = PreprocessOptions(
-        pairs=expand_inputs(values["pairs"]),
-        output_prefix=values["output_folder"] / "crossic",
-        language=values["language"],
-        workers=values["workers"],
-        overwrite=values["overwrite"],
-        **{name: values[name] for name in names},
+    pairs, folder = expand_inputs(values.pop("pairs")), values.pop("output_folder")
+    chosen = {name: values.pop(name) for name in ("documents", "match_tokens")}
+    modes = tuple(values.pop("modes"))
+    base = PreprocessOptions(pairs=pairs, output_prefix=folder / "crossic", **values)
+    return AblationOptions(base=base, folder=folder, modes=modes, **chosen)
+
+
+def print_tables(made: Sequence[Corpus]) -> None:
+    """The report in 80 columns; every number whole, piped or not."""
+    budget, texts, languages = (
+        [["corpus", "windows", "chunks", "tokens", "passes", "fill"]],
+        [["first pass", "source tokens", "texts", "target tokens", "texts"]],
+        [["corpus", "tokens by language"]],
     )
-    return AblationOptions(
-        base=base,
-        folder=values["output_folder"],
-        modes=tuple(values["modes"]),
-        documents=values["documents"],
-        match_tokens=values["match_tokens"],
-    )
+    for value in (corpus.to_json() for corpus in made):
+        mode = value["mode"]
+        counts = [f"{value[name]:,}" for name in ("windows", "chunks", "tokens")]
+        budget.append([mode, *counts, f"{value['passes']:.2f}", f"{value['fill_rate']:.2%}"])
+        sides = [(f"{value[f'{s}_tokens']:,}", value[f"{s}_digest"][:12]) for s in SIDES]
+        texts.append([mode, *(cell or "-" for side in sides for cell in side)])
+        of_language = (f"{name} {n:,}" for name, n in value["tokens_by_language"].items())
+        languages.append([mode, "  ".join(of_language)])
+    console = Console(highlight=False)
+    for rows, justify in ((budget, "right"), (texts, "right"), (languages, "left")):
+        table = Table(box=box.SIMPLE_HEAD)
+        for i, heading in enumerate(rows[0]):
+            table.add_column(heading, justify=justify if i else "left", overflow="fold")
+        for row in rows[1:]:
+            table.add_row(*row)
+        console.print(table)
+    for corpus in made:
+        if n := corpus.without_partner:
+            console.print(f"{corpus.mode}: {n:,} pairs left out, no other has their languages")
 
 
 if __name__ == "__main__":

@@ -82,6 +82,11 @@ class Corpus:
     """Of the first pass over the data."""
 
     @property
+    def without_partner(self) -> int:
+        """Pairs that random_pair left out because no other had their languages."""
+        return int(self.manifest.drops.get("no_other_partner", 0))
+
+    @property
     def passes(self) -> float:
         """How often the data is in it."""
         counts = self.manifest.counts
@@ -118,22 +123,32 @@ def make_ablation(
     Complete data sets of the same options are left as they are, so a run that was killed goes on.
     Raises `DataError`, after writing the report, where something that must be equal is not.
     """
-    made = []
+    made, held_out = [], []
     for mode, corpus in options.corpora().items():
         on_corpus(mode)
         if not _is_complete(corpus):
             preprocess(corpus, listener)
-        manifest = read_manifest(manifest_path(corpus.prefix), kind="windows")
-        in_order = corpus.assembly == "split_aware"
-        first_pass = manifest.counts["tokens_in_windows"] - manifest.counts["tokens_repeated"]
-        texts = digest_texts(corpus.prefix, in_order=in_order, num_tokens=first_pass)
-        made.append(Corpus(mode=mode, manifest=manifest, texts=texts))
+        made.append(_read_back(corpus, corpus.prefix))
+        if corpus.validation_fraction:
+            held_out.append(_read_back(corpus, corpus.validation_prefix))
     values = [corpus.to_json() for corpus in made]
     text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
     write_text_atomically(options.folder / "ablation.json", text)
     write_text_atomically(options.folder / "ablation.md", ablation_table(made))
     check_corpora(made)
+    if options.match_tokens:
+        check_budgets(made, seq_length=options.base.seq_length)
+    if held_out:
+        check_corpora(held_out, what="validation windows of ")
     return made
+
+
+def _read_back(options: PreprocessOptions, prefix: Path) -> Corpus:
+    manifest = read_manifest(manifest_path(prefix), kind="windows")
+    first_pass = manifest.counts["tokens_in_windows"] - manifest.counts["tokens_repeated"]
+    in_order = options.assembly == "split_aware"
+    texts = digest_texts(prefix, in_order=in_order, num_tokens=first_pass)
+    return Corpus(mode=options.mode, manifest=manifest, texts=texts)
 
 
 def _is_complete(options: PreprocessOptions) -> bool:
@@ -151,25 +166,52 @@ def _is_complete(options: PreprocessOptions) -> bool:
     )
 
 
-def check_corpora(made: Sequence[Corpus]) -> None:
+def check_corpora(made: Sequence[Corpus], *, what: str = "") -> None:
     """Compare every corpus with crossic, side by side; raises `DataError` at the first difference.
 
-    Documents of another file are not compared, nor the texts of a random_pair that had to leave a
-    pair out because no other had its languages: the table says so.
+    Documents of another file are not compared. Of a random_pair that had to leave pairs out because
+    no other had their languages only the tokens are, those left out included: the table says so.
     """
     wanted = made[0].texts
     for corpus in made:
-        if corpus.mode == "documents" or "no_other_partner" in corpus.manifest.drops:
+        if corpus.mode == "documents":
+            continue
+        if corpus.without_partner:
+            _check_left_out(corpus, num_tokens=sum(wanted.tokens.values()), what=what)
             continue
         for side in SIDES_OF.get(corpus.mode, ("source", "target")):
             found = (corpus.texts.tokens[side], corpus.texts.digests[side])
             if found != (wanted.tokens[side], wanted.digests[side]):
                 raise DataError(
-                    f"{corpus.mode} must have the {side} texts of crossic, got "
+                    f"{what}{corpus.mode} must have the {side} texts of crossic, got "
                     f"{found[0]:,} tokens with digest {found[1][:12]} for "
                     f"{wanted.tokens[side]:,} with {wanted.digests[side][:12]}. "
                     "A data set was changed or made by other code: make it again."
                 )
+
+
+def check_budgets(made: Sequence[Corpus], *, seq_length: int) -> None:
+    """Every corpus has the document tokens of crossic but for less than one chunk."""
+    budget = made[0].manifest.counts["tokens_in_windows"]
+    for corpus in made:
+        found = corpus.manifest.counts["tokens_in_windows"]
+        if not 0 <= budget - found < seq_length:
+            raise DataError(
+                f"{corpus.mode} must have the {budget:,} document tokens of crossic, less than "
+                f"{seq_length:,} missing, got {found:,}. It was made for another budget: make it "
+                "again."
+            )
+
+
+def _check_left_out(corpus: Corpus, *, num_tokens: int, what: str) -> None:
+    left_out = corpus.manifest.counts["tokens_dropped"]["no_other_partner"]
+    found = sum(corpus.texts.tokens.values())
+    if found + left_out != num_tokens:
+        raise DataError(
+            f"{what}{corpus.mode} must have the {num_tokens:,} tokens of crossic but those of "
+            f"pairs without another partner, got {found:,} and {left_out:,} left out. "
+            "A data set was changed or made by other code: make it again."
+        )
 
 
 def ablation_table(made: Sequence[Corpus]) -> str:
@@ -183,7 +225,7 @@ def ablation_table(made: Sequence[Corpus]) -> str:
         value = corpus.to_json()
         rows.append(
             [
-                corpus.mode + ("*" if "no_other_partner" in corpus.manifest.drops else ""),
+                corpus.mode + ("*" if corpus.without_partner else ""),
                 f"{value['windows']:,}",
                 f"{value['tokens']:,}",
                 f"{value['passes']:.2f}",
@@ -202,6 +244,9 @@ def ablation_table(made: Sequence[Corpus]) -> str:
         "pass, read back from the windows. `texts` is a digest over all documents of a side, in",
         f"any order, each by {what}: equal digests, equal texts.",
     ]
-    if any(row[0].endswith("*") for row in rows):
-        notes.append("* A pair was left out because no other pair has its languages.")
+    if left_out := sum(corpus.without_partner for corpus in made):
+        notes += [
+            f"* {left_out:,} pairs were left out because no other pair has their languages:",
+            "fewer tokens, other digests; the tokens left out account for the difference.",
+        ]
     return "\n".join(["# Comparison corpora", "", *lines, *notes]) + "\n"

@@ -12,6 +12,7 @@ from megatron_crossic.data.ablation import (
     PAIR_MODES,
     AblationOptions,
     ablation_table,
+    check_budgets,
     check_corpora,
     make_ablation,
 )
@@ -105,6 +106,46 @@ def test_a_changed_token_is_found(options: AblationOptions, mode: str) -> None:
     with pytest.raises(DataError, match=f"{mode} must have the target texts of crossic, got"):
         make_ablation(options)
     check_corpora(made)
+
+
+def change_tokens(path: Path, old: str, new: str) -> None:
+    tokens = np.fromfile(path, dtype=np.uint16)
+    assert (tokens == ord(old)).any()
+    tokens[tokens == ord(old)] = ord(new)
+    tokens.tofile(path)
+
+
+def test_a_changed_token_of_validation_is_found(options: AblationOptions) -> None:
+    base = replace(options.base, validation_fraction=0.4)
+    options = replace(options, base=base, modes=("crossic", "mix"))
+    make_ablation(options)
+    change_tokens(data_set_files(options.folder / "mix-validation")["bin"], "x", "y")
+    with pytest.raises(DataError, match="validation windows of mix must have the source texts"):
+        make_ablation(options)
+
+
+def test_pairs_without_another_partner_are_a_stated_difference(options: AblationOptions) -> None:
+    lone = make_pair("lone", "Only one.", "短い。", languages="en ja")
+    pairs = [*(make_pair(f"p{i}", "Text.", "Texto.") for i in range(8)), lone]
+    write_pairs(options.base.pairs[0], pairs)
+    made = make_ablation(replace(options, modes=("crossic", "random_pair")))
+    texts = [sum(corpus.texts.tokens.values()) for corpus in made]
+    assert texts[0] - texts[1] == len("lone\n\nOnly one.\n\nLONE\n\n短い。\n\n".encode())
+    assert [corpus.without_partner for corpus in made] == [0, 1]
+    table = ablation_table(made)
+    assert "| random_pair* |" in table
+    assert "* 1 pairs were left out" in table
+    lost = {**made[1].manifest.counts, "tokens_dropped": {"no_other_partner": 1}}
+    changed = replace(made[1], manifest=replace(made[1].manifest, counts=lost))
+    with pytest.raises(DataError, match="random_pair must have the .* but those of pairs without"):
+        check_corpora([made[0], changed])
+
+
+def test_another_budget_is_found(options: AblationOptions) -> None:
+    made = make_ablation(replace(options, match_tokens=False, modes=("crossic", "target_only")))
+    check_corpora(made)
+    with pytest.raises(DataError, match="target_only must have the .* document tokens of crossic"):
+        check_budgets(made, seq_length=64)
 
 
 def test_the_digest_knows_the_order_of_tokens_where_it_can(options: AblationOptions) -> None:

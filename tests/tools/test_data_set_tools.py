@@ -1,5 +1,6 @@
 """Sharding, merging, verifying and comparing as a user does them."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,12 @@ def test_an_ablation_is_one_command(inputs: list[str], tmp_path: Path) -> None:
     done = call("make_ablation", *inputs, "--output-folder", str(tmp_path / "made"))
     assert done.returncode == 0, done.stderr
     assert "all texts agree" in done.stdout
+    assert max(map(len, done.stdout.splitlines()[:-1])) <= 80  # the last names a path
+    rows = [line.split() for line in done.stdout.splitlines() if line.strip()]
+    values = json.loads((tmp_path / "made" / "ablation.json").read_text(encoding="utf-8"))
+    for value in values:
+        row = next(row for row in rows if row[0] == value["mode"])
+        assert row[1:4] == [f"{value[name]:,}" for name in ("windows", "chunks", "tokens")]
     assert "| target_only |" in (tmp_path / "made" / "ablation.md").read_text(encoding="utf-8")
 
 
