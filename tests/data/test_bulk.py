@@ -1,5 +1,6 @@
 """Both encoders give the same ids, and where they do not, that is said and mended."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_pairs import make_pair, write_byte_tokenizer, write_pairs
+from small_pairs import EOD, make_pair, write_byte_tokenizer, write_pairs
+from tokenizers import Tokenizer as HfTokenizer
+from tokenizers import decoders, models
 
 from megatron_crossic.data import pipeline
 from megatron_crossic.data.bulk import (
@@ -79,24 +82,25 @@ def test_auto_takes_the_fast_one_where_it_agrees(tokenizer: Tokenizer) -> None:
     assert make_encoder(tokenizer, "tokenizers").name.split()[0] in ("tokenizers", "sentencepiece")
 
 
-class Unknown:
-    """A tokenizer whose description gigatoken cannot read."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-
-    def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
-        return self._tokenizer.encode_batch(texts)
-
-    def bulk_spec(self) -> str:
-        return '{"model": {"type": "Unheard"}}'
-
-
 def test_a_tokenizer_it_does_not_know_is_left_to_the_reference(tmp_path: Path) -> None:
-    unknown = Unknown(load_tokenizer(write_byte_tokenizer(tmp_path)))
-    assert make_encoder(unknown).name.startswith("tokenizers ")
-    with pytest.raises(ConfigError, match="got gigatoken: it does not know this tokenizer"):
-        make_encoder(unknown, "gigatoken")
+    unigram = models.Unigram(
+        [("<unk>", 0.0), *((c, -3.0) for c in "ab \n"), ("ab", -1.0)], unk_id=0
+    )
+    trained = HfTokenizer(unigram)
+    trained.decoder = decoders.Fuse()
+    trained.add_special_tokens([EOD])
+    trained.save(str(tmp_path / "tokenizer.json"))
+    config = {"eos_token": EOD}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    tokenizer = load_tokenizer(tmp_path)
+    encoder = make_encoder(tokenizer)
+    assert encoder.name.startswith("tokenizers ")
+    assert encoded(encoder, ["ab a\n\n"]) == [[5, 3, 1, 4, 4]]
+    message = (
+        r"got gigatoken: it does not know this tokenizer \([^\n]*Unigram[^\n]*\)\. Use --encoder"
+    )
+    with pytest.raises(ConfigError, match=message):
+        make_encoder(tokenizer, "gigatoken")
 
 
 class Mistaken:
