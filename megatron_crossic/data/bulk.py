@@ -77,7 +77,9 @@ def make_encoder(tokenizer: Tokenizer, choice: EncoderChoice = "auto") -> Encode
             obstacle = str(error)
         # It refuses a tokenizer with whatever its parsers raise; none of it concerns the user.
         except Exception as error:
-            obstacle = f"it does not know this tokenizer ({type(error).__name__}: {error})"
+            # The lines after the first say where in its source it happened.
+            reason = str(error).partition("\n")[0]
+            obstacle = f"it does not know this tokenizer ({type(error).__name__}: {reason})"
     if choice == "gigatoken":
         raise ConfigError(
             f"encoder must be usable with this tokenizer, got gigatoken: {obstacle}. "

@@ -89,8 +89,9 @@ def _parse(
     for name, place, record in _records(block, first_line):
         where = f"{block.path}, {place}"
         if of_documents:
-            fields = {"id": f"{block.path.name}:{name}", **record}
-            yield document_from_json(fields, language=language, where=where)
+            if record.get("id") is None:
+                record = {**record, "id": f"{block.path.name}:{name}"}
+            yield document_from_json(record, language=language, where=where)
         else:
             yield pair_from_json(record, where=where)
 

@@ -102,6 +102,11 @@ def pair_from_json(record: Mapping[str, Any], *, where: str) -> Pair:
 
     Fields of other names are kept with its provenance.
     """
+    if "text" in record and "source" not in record:
+        raise DataError(
+            f"{where}: record must be a pair with source and target, got a single document with "
+            "text. Read such files with --mode documents."
+        )
     origin = record.get("origin", "given")
     if origin not in get_args(Origin):
         raise DataError(
@@ -135,8 +140,14 @@ def document_from_json(record: Mapping[str, Any], *, language: str | None, where
     """Build a pair without targets from a document record: `{text, title?, lang?, id?, …}`.
 
     `language` stands in where the record has no `lang`. Fields of other names (`url`, a score of
-    quality) are its provenance.
+    quality) are its provenance. A null is no value, as in a column of Parquet.
     """
+    if "source" in record and "text" not in record:
+        raise DataError(
+            f"{where}: record must be a single document with text, got a pair. "
+            "Leave --mode documents out, or give each text a record of its own."
+        )
+    record = {key: value for key, value in record.items() if value is not None}
     fields = {"lang": language, "title": "", **record}
     if fields["lang"] is None:
         raise DataError(

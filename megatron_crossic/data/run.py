@@ -99,10 +99,11 @@ def make_data_sets(
 ) -> list[DataSetInProgress]:
     """All segments of the inputs as windows in partial files, which `stack` owns."""
     data_sets, last = _open(plan, stack, journal, listener)
-    budget = data_sets[0].budget
     total = sum(map(input_bytes, plan.options.pairs))
     done = 0
-    for segment, results in _segments(plan, after=last):
+    # A run that was killed with its budget spent must not look at another segment.
+    segments = () if data_sets[0].is_full else _segments(plan, after=last)
+    for segment, results in segments:
         shares = []
         for task, result in results:
             shares.append(result.shares)
@@ -116,7 +117,7 @@ def make_data_sets(
         listener.on_progress(Progress(done_bytes=done, total_bytes=total, windows=windows))
         for data_set in data_sets:
             data_set.writer.keep_partial = True
-        if budget is not None and not budget.left:
+        if data_sets[0].is_full:
             break
     for data_set in data_sets:
         data_set.finish()
@@ -174,7 +175,11 @@ def _resume(plan: RunPlan, stack: ExitStack, state: RunState) -> list[DataSetInP
             data_set.account, data_set.languages = each.account, LanguageTable(each.languages)
             data_sets.append(data_set)
         stack.push(opened.pop_all())
-    data_sets[0].budget = _budget(plan, spent=data_sets[0].account.tokens_in_windows)
+    account = data_sets[0].account
+    data_sets[0].budget = _budget(plan, spent=account.tokens_in_windows)
+    if data_sets[0].budget and account.tokens_dropped["over_budget"]:
+        # The next chunk did not fit: what was left over stays so, as without the kill.
+        data_sets[0].budget.left = 0
     return data_sets
 
 

@@ -8,6 +8,7 @@ from small_pairs import make_pair, write_byte_tokenizer, write_pairs
 
 from megatron_crossic.data.options import PreprocessOptions
 from megatron_crossic.data.pipeline import preprocess
+from megatron_crossic.data.run import Listener, Progress
 from megatron_crossic.data.verify import verify_data_set
 
 LARGEST = 62
@@ -57,3 +58,39 @@ def test_a_data_set_matches_itself(options: PreprocessOptions, tmp_path: Path) -
     for suffix in (".bin", ".spans"):
         one, other = (Path(f"{prefix}{suffix}") for prefix in (tmp_path / "x", tmp_path / "y"))
         assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize(("other_pairs", "segments_needed"), [(12, 2), (20, 2), (24, 3)])
+def test_a_run_stopped_with_its_budget_spent_ends_as_any_other(
+    options: PreprocessOptions, tmp_path: Path, other_pairs: int, segments_needed: int
+) -> None:
+    """Ten pairs in each of three segments; twenty pairs are exactly two of them."""
+    fillers = [
+        replace(make_pair(f"f{i}", "", ""), provenance={"note": "x" * (5 << 20)}) for i in range(3)
+    ]
+    pairs = [make_pair(f"p{i}", "Text. " * (i % 9 + 1), "Texto. " * (i % 7 + 1)) for i in range(30)]
+    parts = [[*pairs[i * 10 : i * 10 + 10], fillers[i]] for i in range(3)]
+    chosen = replace(
+        options,
+        pairs=(write_pairs(tmp_path / "parts.jsonl", [pair for part in parts for pair in part]),),
+        segment_bytes=4 << 20,
+        match_tokens=tmp_path / "other",
+    )
+    other = write_pairs(tmp_path / "other.jsonl", pairs[:other_pairs])
+    preprocess(replace(options, pairs=(other,), output_prefix=tmp_path / "other"))
+    seen: list[Progress] = []
+    preprocess(chosen, Listener(on_progress=seen.append))
+    assert len(seen) == segments_needed
+
+    def stop(progress: Progress) -> None:
+        if progress.done_bytes == seen[-1].done_bytes:
+            raise KeyboardInterrupt
+
+    stopped = replace(chosen, output_prefix=tmp_path / "y")
+    with pytest.raises(KeyboardInterrupt):
+        preprocess(stopped, Listener(on_progress=stop))
+    preprocess(stopped)
+    for suffix in (".bin", ".spans", ".pairs.jsonl"):
+        one, two = (Path(f"{prefix}{suffix}") for prefix in (tmp_path / "x", tmp_path / "y"))
+        assert one.read_bytes() == two.read_bytes()
+    verify_data_set(tmp_path / "y")

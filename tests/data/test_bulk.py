@@ -1,5 +1,6 @@
 """Both encoders give the same ids, and where they do not, that is said and mended."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_pairs import make_pair, write_byte_tokenizer, write_pairs
+from small_pairs import EOD, make_pair, write_byte_tokenizer, write_pairs
+from tokenizers import Tokenizer as HfTokenizer
+from tokenizers import decoders, models
 
 from megatron_crossic.data import pipeline
 from megatron_crossic.data.bulk import (
@@ -79,47 +82,49 @@ def test_auto_takes_the_fast_one_where_it_agrees(tokenizer: Tokenizer) -> None:
     assert make_encoder(tokenizer, "tokenizers").name.split()[0] in ("tokenizers", "sentencepiece")
 
 
-class Unknown:
-    """A tokenizer whose description gigatoken cannot read."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-
-    def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
-        return self._tokenizer.encode_batch(texts)
-
-    def bulk_spec(self) -> str:
-        return '{"model": {"type": "Unheard"}}'
-
-
 def test_a_tokenizer_it_does_not_know_is_left_to_the_reference(tmp_path: Path) -> None:
-    unknown = Unknown(load_tokenizer(write_byte_tokenizer(tmp_path)))
-    assert make_encoder(unknown).name.startswith("tokenizers ")
-    with pytest.raises(ConfigError, match="got gigatoken: it does not know this tokenizer"):
-        make_encoder(unknown, "gigatoken")
+    unigram = models.Unigram(
+        [("<unk>", 0.0), *((c, -3.0) for c in "ab \n"), ("ab", -1.0)], unk_id=0
+    )
+    trained = HfTokenizer(unigram)
+    trained.decoder = decoders.Fuse()
+    trained.add_special_tokens([EOD])
+    trained.save(str(tmp_path / "tokenizer.json"))
+    config = {"eos_token": EOD}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    tokenizer = load_tokenizer(tmp_path)
+    encoder = make_encoder(tokenizer)
+    assert encoder.name.startswith("tokenizers ")
+    assert encoded(encoder, ["ab a\n\n"]) == [[5, 3, 1, 4, 4]]
+    message = (
+        r"got gigatoken: it does not know this tokenizer \([^\n]*Unigram[^\n]*\)\. Use --encoder"
+    )
+    with pytest.raises(ConfigError, match=message):
+        make_encoder(tokenizer, "gigatoken")
 
 
-class Mistaken:
-    """gigatoken, but for texts with a mark."""
-
-    name = "mistaken 1"
+class Mistaken(GigatokenEncoder):
+    """gigatoken, but for the first id of texts with a mark."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._fast = GigatokenEncoder(tokenizer, TokenizersEncoder(tokenizer))
-        self._reference = TokenizersEncoder(tokenizer)
+        super().__init__(tokenizer, TokenizersEncoder(tokenizer))
+        self.name = "mistaken 1"
 
-    def encode(self, texts: Sequence[str]) -> Ragged:
-        if any("MARK" in text for text in texts):
-            raise EncodersDisagree("the ids differ for 'MARK'")
-        return self._fast.encode(texts)
+    def encode_unchecked(self, texts: Sequence[str]) -> Ragged:
+        batch = super().encode_unchecked(texts)
+        ids = batch.ids.copy()
+        ids[batch.offsets[:-1][["MARK" in text for text in texts]]] ^= 1
+        return Ragged(ids=ids, offsets=batch.offsets)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_disagreement_is_said_and_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
+    # 24 titles and paragraphs: so few that each is in the sample.
+    marked = make_pair("m", "MARK", "MARK")
     options = PreprocessOptions(
-        pairs=(write_pairs(tmp_path / "p.jsonl", [*PAIRS, make_pair("m", "MARK", "MARK")]),),
+        pairs=(write_pairs(tmp_path / "p.jsonl", [*PAIRS[:5], marked]),),
         tokenizer=write_byte_tokenizer(tmp_path / "tokenizer"),
         output_prefix=tmp_path / "reference",
         seq_length=256,
@@ -136,16 +141,15 @@ def test_a_disagreement_is_said_and_mended(
     mended = replace(options, encoder="auto", output_prefix=tmp_path / "mended")
     preprocess(mended, Listener(on_warning=warnings.append))
     assert len(warnings) == 1
-    assert (
-        "mistaken 1 and the reference tokenizer disagree: the ids differ for 'MARK'" in warnings[0]
-    )
+    why = r"the ids differ for 'MARK\n\n'"
+    assert f"mistaken 1 and the reference tokenizer disagree: {why}" in warnings[0]
     verify_data_set(tmp_path / "mended")
     for suffix in (".bin", ".spans"):
         one, other = (Path(f"{tmp_path / name}{suffix}") for name in ("reference", "mended"))
         assert one.read_bytes() == other.read_bytes()
     tokenized_by = open_windows(tmp_path / "mended").manifest.details["tokenized_by"]
     assert tokenized_by["encoder"].startswith("tokenizers ")
-    assert tokenized_by["distrusted"] == "mistaken 1: the ids differ for 'MARK'"
+    assert tokenized_by["distrusted"] == f"mistaken 1: {why}"
 
 
 class Wrong(GigatokenEncoder):
