@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -46,7 +47,7 @@ def ordered_results(
         max_workers=workers,
         mp_context=multiprocessing.get_context("fork"),
         initializer=_start,
-        initargs=(function,),
+        initargs=(function, os.getpid()),
     )
     try:
         yield from _ordered(pool, iter(items), ahead=ahead)
@@ -66,24 +67,38 @@ def _ordered(
     waiting: deque[tuple[Item, Future[Any]]] = deque()
     while True:
         for item in islice(items, ahead - len(waiting)):
-            waiting.append((item, pool.submit(_call, item)))
+            with _ctrl_c_later():  # the first submission forks the workers
+                waiting.append((item, pool.submit(_call, item)))
         if not waiting:
             return
         item, future = waiting.popleft()
         yield item, future.result()
 
 
+@contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Hold SIGINT back; a process forked meanwhile does so until it says otherwise (`_start`)."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _call(item: Any) -> Any:
     return _FUNCTION[-1](item)
 
 
-def _start(function: Callable[[Any], Any]) -> None:
+def _start(function: Callable[[Any], Any], parent: int) -> None:
     """In a new worker: end with the parent, leave Ctrl-C to it, keep other thread pools out.
 
     What a block leaves behind has no cycles, so looking for them (a tenth of the time) is off.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was killed before the line above, which then does nothing
+        os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     gc.disable()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     _FUNCTION.append(function)
