@@ -35,8 +35,11 @@ def parse_json_lines(
 
 
 def to_json_line(value: dict[str, Any]) -> bytes:
-    """One object as UTF-8 JSON with its newline."""
-    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    """One object as UTF-8 JSON with its newline.
+
+    What JSON has no word for (bytes, decimals and durations of Parquet columns) is written as text.
+    """
+    return orjson.dumps(value, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def preview(line: bytes, limit: int = 60) -> str:

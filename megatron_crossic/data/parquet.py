@@ -29,6 +29,8 @@ def row_group_bytes(path: Path) -> list[int]:
 
 def read_row_group(path: Path, group: int) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (row number in the file, row); columns without a value are left out of the row."""
+    import pyarrow  # found by whoever made the block
+
     file = _open(path)
     number = sum(file.metadata.row_group(i).num_rows for i in range(group))
     try:
@@ -36,7 +38,7 @@ def read_row_group(path: Path, group: int) -> Iterator[tuple[int, dict[str, Any]
             for row in batch.to_pylist():
                 yield number, {key: value for key, value in row.items() if value is not None}
                 number += 1
-    except OSError as error:  # pyarrow reports damaged pages so
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # damaged pages
         raise _damaged(path, error) from error
 
 

@@ -38,7 +38,17 @@ def preprocess(options: PreprocessOptions, listener: Listener | None = None) -> 
     A run that was killed goes on after its last whole segment when it is started again with the
     same options and inputs.
     """
-    listener = listener or Listener()
+    try:
+        return _preprocess(options, listener or Listener())
+    except MemoryError as error:  # here or in a worker
+        raise DataError(
+            f"memory must suffice for {options.workers} workers and one segment, got no more: "
+            f"{error or 'out of memory'}. Use fewer --workers or give the job more, then run the "
+            "same command again; it goes on where it was."
+        ) from error
+
+
+def _preprocess(options: PreprocessOptions, listener: Listener) -> PreprocessReport:
     watch = Stopwatch()
     with watch("start"):
         plan = plan_run(options)

@@ -12,7 +12,7 @@ from megatron_crossic.data.budget import TokenBudget
 from megatron_crossic.data.bulk import Encoder
 from megatron_crossic.data.cutting import CutRules
 from megatron_crossic.data.data_set import DataSetInProgress
-from megatron_crossic.data.inputs import Block, input_bytes, read_segments
+from megatron_crossic.data.inputs import Block, file_size, input_bytes, read_segments
 from megatron_crossic.data.journal import Journal, RunState
 from megatron_crossic.data.options import PreprocessOptions
 from megatron_crossic.data.tokenizer import Tokenizer
@@ -20,6 +20,7 @@ from megatron_crossic.data.windows import WindowLayout
 from megatron_crossic.data.worker import BlockResult, BlockWorker, Stopwatch
 from megatron_crossic.data.workers import ordered_results
 from megatron_crossic.data.writer import PartialFilesDiffer, WindowWriter
+from megatron_crossic.errors import DataError
 from megatron_crossic.files import FileFingerprint
 from megatron_crossic.manifest import is_incomplete, manifest_path
 
@@ -109,19 +110,33 @@ def make_data_sets(
             shares.append(result.shares)
             watch.add(result.seconds)
             done += task.block.disk_bytes
+        _check_unchanged(plan)  # before the journal says that the segment is done
         with watch("pack and write"):
             for data_set, of_data_set in zip(data_sets, zip(*shares, strict=True), strict=True):
                 data_set.add_segment(of_data_set)
             journal.add(RunState(segment=segment, data_sets=[each.state() for each in data_sets]))
-        windows = sum(each.writer.num_windows for each in data_sets)
-        listener.on_progress(Progress(done_bytes=done, total_bytes=total, windows=windows))
         for data_set in data_sets:
             data_set.writer.keep_partial = True
+        windows = sum(each.writer.num_windows for each in data_sets)
+        listener.on_progress(Progress(done_bytes=done, total_bytes=total, windows=windows))
         if data_sets[0].is_full:
             break
+    _check_unchanged(plan)
     for data_set in data_sets:
         data_set.finish()
     return data_sets
+
+
+def _check_unchanged(plan: RunPlan) -> None:
+    """A file cut off at the end of a line after it was hashed reads like a shorter one."""
+    for path, expected in zip(plan.options.pairs, plan.inputs, strict=True):
+        found = file_size(path)
+        if found != expected.num_bytes:
+            raise DataError(
+                f"input file must stay as it is during a run, got {path} of first "
+                f"{expected.num_bytes}, then {found} bytes. Run the same command again when "
+                "nothing writes to it."
+            )
 
 
 def _segments(

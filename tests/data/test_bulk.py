@@ -165,3 +165,19 @@ def test_a_sample_of_every_batch_is_compared(tmp_path: Path) -> None:
     wrong = Wrong(tokenizer, TokenizersEncoder(tokenizer))
     with pytest.raises(EncodersDisagree, match="the ids differ for"):
         wrong.encode(["text\n\n"] * (SAMPLE_TEXTS * 7))
+
+
+def test_whole_word_tokens_are_left_to_the_reference(tmp_path: Path) -> None:
+    """gigatoken 0.10 finds them inside words as well, too rarely for a sample to show it."""
+    folder = write_byte_tokenizer(tmp_path)
+    spec = json.loads((folder / "tokenizer.json").read_text())
+    token = {"id": 258, "content": "zebra", "special": False, "normalized": False}
+    flags = {"single_word": True, "lstrip": False, "rstrip": False}
+    spec["added_tokens"].append(token | flags)
+    (folder / "tokenizer.json").write_text(json.dumps(spec))
+    tokenizer = load_tokenizer(folder)
+    encoder = make_encoder(tokenizer)
+    assert encoder.name.startswith("tokenizers ")
+    assert encoder.encode(["a zebra", "zebras"]).ids.tolist() == [*b"a ", 258, *b"zebras"]
+    with pytest.raises(ConfigError, match="got gigatoken: it finds whole-word tokens inside words"):
+        make_encoder(tokenizer, "gigatoken")

@@ -1,7 +1,10 @@
 """Parquet rows are records like any other."""
 
+import random
 import subprocess
 import sys
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from small_pairs import make_pair, write_byte_tokenizer, write_pairs
 
 from megatron_crossic.data.options import PreprocessOptions
 from megatron_crossic.data.pairs import read_pairs
+from megatron_crossic.data.parquet import read_row_group, row_group_bytes
 from megatron_crossic.data.pipeline import preprocess
 from megatron_crossic.data.records import pair_to_json
 from megatron_crossic.data.store import open_windows
@@ -124,3 +128,49 @@ def test_without_pyarrow_it_says_what_to_install(tmp_path: Path) -> None:
     )
     assert "ConfigError: input must be in a format that can be read here" in done.stderr
     assert "pip install pyarrow" in done.stderr
+
+
+def test_columns_of_any_type_are_kept_as_provenance(tmp_path: Path) -> None:
+    row = {"text": "Text.", "hash": b"\xff", "score": Decimal("1.5"), "day": date(2020, 2, 1)}
+    path = write_rows(tmp_path / "docs.parquet", [row])
+    preprocess(documents(path, tmp_path))
+    found = open_windows(tmp_path / "x").provenance(0)["provenance"]
+    assert found == {"hash": "b'\\xff'", "score": "1.5", "day": "2020-02-01"}
+
+
+def test_text_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
+    offsets = pyarrow.py_buffer((0).to_bytes(4, "little") + (2).to_bytes(4, "little"))
+    text = pyarrow.Array.from_buffers(
+        pyarrow.string(), 1, [None, offsets, pyarrow.py_buffer(b"\xff\xfe")]
+    )
+    path = tmp_path / "docs.parquet"
+    parquet.write_table(pyarrow.table({"text": text}), path)
+    with pytest.raises(DataError, match=r"must be whole, got .*docs\.parquet: 'utf-8' codec"):
+        preprocess(documents(path, tmp_path))
+
+
+def test_a_garbled_file_is_read_or_named(tmp_path: Path) -> None:
+    """Twelve bytes of rubbish anywhere; pyarrow raises several kinds of errors for it."""
+    rows: list[dict[str, object]] = [{"text": f"Text {i}. " * 20} for i in range(3000)]
+    path = write_rows(tmp_path / "docs.parquet", rows, row_group_size=1000)
+    good, chance, named = path.read_bytes(), random.Random(1), 0
+    for _ in range(60):
+        at = chance.randrange(4, len(good) - 12)
+        path.write_bytes(good[:at] + chance.randbytes(12) + good[at + 12 :])
+        try:  # any other kind of error ends the test
+            for group, _size in enumerate(row_group_bytes(path)):
+                assert len(list(read_row_group(path, group))) <= 1000
+        except DataError:
+            named += 1
+    assert named > 30
+
+
+def documents(path: Path, folder: Path) -> PreprocessOptions:
+    return PreprocessOptions(
+        pairs=(path,),
+        tokenizer=write_byte_tokenizer(folder / "tokenizer"),
+        output_prefix=folder / "x",
+        seq_length=64,
+        mode="documents",
+        language="en",
+    )
