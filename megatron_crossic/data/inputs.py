@@ -60,10 +60,13 @@ def expand_inputs(patterns: Sequence[str | Path]) -> tuple[Path, ...]:
                 f"input pattern must match a file, got none for {pattern!r}. Check the folder."
             )
         files += map(Path, found or [pattern])
-    if twice := {path for path in files if files.count(path) > 1}:
-        raise ConfigError(
-            f"each input must be given once, got {min(twice)} twice. Remove one of them."
-        )
+    seen: set[Path] = set()
+    for path in files:
+        if path.resolve() in seen:  # by whatever name it was given before
+            raise ConfigError(
+                f"each input must be given once, got {path} twice. Remove one of them."
+            )
+        seen.add(path.resolve())
     return tuple(files)
 
 

@@ -1,7 +1,7 @@
 """The records that flow through data preparation: documents and pairs, and their JSON form."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -77,6 +77,20 @@ class Pair:
     def documents(self) -> tuple[Document, ...]:
         """Source first, then the targets."""
         return (self.source, *self.targets)
+
+
+def batches_of_text(pairs: Iterable[Pair], *, characters: int) -> Iterator[list[Pair]]:
+    """Pairs in order, some at a time: each list ends where it has so much text."""
+    batch: list[Pair] = []
+    found = 0
+    for pair in pairs:
+        batch.append(pair)
+        found += sum(len(document.text) for document in pair.documents)
+        if found >= characters:
+            yield batch
+            batch, found = [], 0
+    if batch:
+        yield batch
 
 
 def pair_to_json(pair: Pair) -> dict[str, Any]:

@@ -33,8 +33,9 @@ class Progress:
     """How far preprocessing is."""
 
     done_bytes: int
-    """Bytes of input whose windows are made; of packed files, as they are on disk."""
+    """Bytes of input whose windows this run has made; of packed files, as they are on disk."""
     total_bytes: int
+    """Without what an earlier run had done; of a shard, its part as far as it is known."""
     windows: int
 
 
@@ -95,15 +96,22 @@ class _Task:
     block: Block
 
 
+@dataclass(slots=True)
+class _Passed:
+    """Input that an earlier run had done."""
+
+    num_bytes: int = 0
+
+
 def make_data_sets(
     plan: RunPlan, stack: ExitStack, journal: Journal, listener: Listener, watch: Stopwatch
 ) -> list[DataSetInProgress]:
     """All segments of the inputs as windows in partial files, which `stack` owns."""
     data_sets, last = _open(plan, stack, journal, listener)
-    total = sum(map(input_bytes, plan.options.pairs))
-    done = 0
+    total, count = sum(map(input_bytes, plan.options.pairs)), (plan.options.shard or (0, 1))[1]
+    done, passed = 0, _Passed()
     # A run that was killed with its budget spent must not look at another segment.
-    segments = () if data_sets[0].is_full else _segments(plan, after=last)
+    segments = () if data_sets[0].is_full else _segments(plan, after=last, passed=passed)
     for segment, results in segments:
         shares = []
         for task, result in results:
@@ -118,7 +126,8 @@ def make_data_sets(
         for data_set in data_sets:
             data_set.writer.keep_partial = True
         windows = sum(each.writer.num_windows for each in data_sets)
-        listener.on_progress(Progress(done_bytes=done, total_bytes=total, windows=windows))
+        ours = max(done, (total - passed.num_bytes) // count)
+        listener.on_progress(Progress(done_bytes=done, total_bytes=ours, windows=windows))
         if data_sets[0].is_full:
             break
     _check_unchanged(plan)
@@ -139,20 +148,26 @@ def _check_unchanged(plan: RunPlan) -> None:
             )
 
 
+def _tasks(plan: RunPlan, *, after: int, passed: _Passed) -> Iterator[_Task]:
+    """The blocks of this shard behind the segment `after`."""
+    options = plan.options
+    index, count = options.shard or (0, 1)
+    for segment, block in read_segments(
+        options.pairs, block_bytes=options.block_bytes, segment_bytes=options.segment_bytes
+    ):
+        if segment <= after:
+            passed.num_bytes += block.disk_bytes
+        elif segment % count == index:
+            yield _Task(segment, block)
+
+
 def _segments(
-    plan: RunPlan, *, after: int
+    plan: RunPlan, *, after: int, passed: _Passed
 ) -> Iterator[tuple[int, Iterator[tuple[_Task, BlockResult]]]]:
     """The results of each segment of this shard behind `after`."""
     options, worker = plan.options, plan.worker()
-    index, count = options.shard or (0, 1)
     ahead = options.workers * max(2, BYTES_AHEAD // options.block_bytes)
-    tasks = (
-        _Task(segment, block)
-        for segment, block in read_segments(
-            options.pairs, block_bytes=options.block_bytes, segment_bytes=options.segment_bytes
-        )
-        if segment > after and segment % count == index
-    )
+    tasks = _tasks(plan, after=after, passed=passed)
     results = ordered_results(
         lambda task: worker(task.block), tasks, workers=options.workers, ahead=ahead
     )

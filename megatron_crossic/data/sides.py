@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from megatron_crossic.data.bulk import Encoder
 from megatron_crossic.data.chunks import Outline, Positions
-from megatron_crossic.data.records import Document, Pair
+from megatron_crossic.data.records import Document, Pair, batches_of_text
 from megatron_crossic.data.sentences import sentence_ends
 from megatron_crossic.data.spans import Role
 from megatron_crossic.data.tokenizer import Tokenizer
@@ -95,7 +95,7 @@ def encode_pairs(
     splitter: str = "sentencex",
 ) -> Iterator[EncodedPair]:
     """Tokenize pairs in order, about `BATCH_CHARACTERS` at a time."""
-    for batch in _batches(pairs):
+    for batch in batches_of_text(pairs, characters=BATCH_CHARACTERS):
         documents = [document for pair in batch for document in pair.documents]
         roles = [role for pair in batch for role in _roles(pair)]
         texts = [_paragraphs(document, with_title=with_title) for document in documents]
@@ -141,19 +141,6 @@ def _token_positions(
             return np.searchsorted(np.cumsum(lengths) - lengths, characters[ends], side="left")
     starts = np.maximum.accumulate(tokenizer.token_starts(text))
     return np.searchsorted(starts, ends, side="left")
-
-
-def _batches(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
-    batch: list[Pair] = []
-    characters = 0
-    for pair in pairs:
-        batch.append(pair)
-        characters += sum(len(document.text) for document in pair.documents)
-        if characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
 
 
 def _paragraphs(document: Document, *, with_title: bool) -> list[str]:

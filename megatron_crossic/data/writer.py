@@ -212,8 +212,3 @@ class WindowWriter:
 
 class PartialFilesDiffer(Exception):
     """Partial files are not what was written before: nothing to go on with."""
-
-
-def partial_files(prefix: Path) -> list[Path]:
-    """Where an unfinished data set lies."""
-    return [beside(path, PARTIAL_SUFFIX) for path in data_set_files(prefix).values()]

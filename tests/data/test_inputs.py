@@ -222,6 +222,8 @@ def test_inputs_by_name_and_by_pattern(tmp_path: Path) -> None:
         expand_inputs([str(tmp_path / "x*")])
     with pytest.raises(ConfigError, match=r"input must be given once, got .*a\.jsonl twice"):
         expand_inputs([a, str(tmp_path / "?.jsonl")])
+    with pytest.raises(ConfigError, match=r"input must be given once, got .*a\.jsonl twice"):
+        expand_inputs([a, tmp_path / ".." / tmp_path.name / "a.jsonl"])
 
 
 def test_a_file_that_vanished_is_named(tmp_path: Path) -> None:

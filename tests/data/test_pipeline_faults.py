@@ -69,6 +69,27 @@ def test_what_the_journal_describes_is_there_to_go_on_with(options: PreprocessOp
     assert open_windows(options.output_prefix, deep=True).manifest.counts["pairs_read"] == 4
 
 
+def test_progress_of_a_resumed_run_ends_at_its_end(
+    options: PreprocessOptions, tmp_path: Path
+) -> None:
+    """Three segments: the second run has two of them to do."""
+    pairs = [make_pair(f"a{i}", "Text. " * 400, "Texto. " * 400) for i in range(2000)]
+    path = write_pairs(tmp_path / "a.jsonl", pairs)
+    chosen = replace(options, pairs=(path,), segment_bytes=4 << 20)
+    seen: list[Progress] = []
+
+    def interrupt(progress: Progress) -> None:
+        seen.append(progress)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        preprocess(chosen, Listener(on_progress=interrupt))
+    preprocess(chosen, Listener(on_progress=seen.append))
+    segment, size = 4 << 20, path.stat().st_size
+    assert [each.done_bytes for each in seen] == [segment, segment, size - segment]
+    assert [each.total_bytes for each in seen] == [size, size - segment, size - segment]
+
+
 class Hungry:
     """An encoder that asks for more memory than there is anywhere."""
 

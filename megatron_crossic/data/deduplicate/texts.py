@@ -10,7 +10,7 @@ from megatron_crossic.data.deduplicate.index import DuplicateIndex
 from megatron_crossic.data.deduplicate.options import CompareSide, DeduplicateOptions
 from megatron_crossic.data.deduplicate.shingles import Hashes, shingle
 from megatron_crossic.data.deduplicate.sketches import Sketches
-from megatron_crossic.data.records import Document, Pair
+from megatron_crossic.data.records import Document, Pair, batches_of_text
 
 BATCH_CHARACTERS = 1_000_000
 """Text hashed at once: enough for array operations, little enough to forget about."""
@@ -50,7 +50,7 @@ def index_pairs(pairs: Iterable[Pair], options: DeduplicateOptions) -> PairIndex
     whole, parts = options.pairs_threshold, options.paragraphs_threshold
     pair_sketches = None if whole is None else Sketches(threshold=whole)
     paragraph_sketches = None if parts is None else Sketches(threshold=parts)
-    for batch in _batches(pairs):
+    for batch in batches_of_text(pairs, characters=BATCH_CHARACTERS):
         if pair_sketches is not None:
             _add(pair_sketches, [_pair_texts(pair, options.side) for pair in batch])
         if paragraph_sketches is not None:
@@ -116,16 +116,3 @@ def _digest(item: Sequence[Text]) -> bytes:
         return NO_DIGEST
     content = "\0".join(part for text in item for part in text)
     return hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-
-
-def _batches(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
-    batch: list[Pair] = []
-    characters = 0
-    for pair in pairs:
-        batch.append(pair)
-        characters += sum(len(document.text) for document in pair.documents)
-        if characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
