@@ -58,7 +58,9 @@ def ordered_results(
             "same command again; it goes on where it was."
         ) from error
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        # Waiting takes as long as the blocks under way. Else the interpreter's exit writes to the
+        # pool's pipe while its thread closes it, now and then, and prints a traceback.
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _ordered(
