@@ -77,18 +77,18 @@ def write_windows(
                 GroupSide(tokens=_tokens(random, vocab_size), language=language, role=role)
                 for language, role in (("en", Role.SOURCE), ("es", Role.TARGET))
             ]
-            cuts = [(0, 0), tuple(len(side.tokens) for side in sides)]
+            cuts = np.array([[0, 0], [len(side.tokens) for side in sides]])
             builder = BatchBuilder(dtype=layout.dtype)
             builder.begin_pair(b"")
-            builder.add_group(sides, cuts=cuts, piece_rows=[0])
-            windows = make_windows(
+            builder.add_group(sides, cuts=cuts, piece_rows=np.zeros(1, dtype=np.int64))
+            for windows in make_windows(
                 builder.build(),
                 layout,
                 assembly="split_aware",
                 largest=layout.budget,
                 first_pair=pair,
-            )
-            writer.add_windows(windows)
+            ):
+                writer.add_windows(windows)
         files = writer.close_files()
         details = {
             "seq_length": seq_length,

@@ -9,10 +9,8 @@ Example: a group of 7 source and 5 target tokens that may be cut after 4 and 3 h
 (4, 3), (7, 5) and two pieces of sizes 7 and 5.
 """
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -43,7 +41,6 @@ _SHIFTS = {
     "side_roles": "",
 }
 """Array -> the array into which its values point, if any."""
-_LISTS = (*_SHIFTS, "group_pairs", "side_languages")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +82,16 @@ class Batch:
     provenance: bytes
     """One JSON line a pair."""
 
+    def end_rows(self) -> Ints:
+        """The row at which each piece ends."""  # [pieces]
+        return _end_rows(self.piece_rows, self.piece_groups, self.group_rows)
+
+
+def _end_rows(piece_rows: Ints, piece_groups: Ints, group_rows: Ints) -> Ints:
+    following = np.append(piece_rows[1:], 0)
+    is_last = np.diff(piece_groups, append=-1) != 0
+    return np.where(is_last, group_rows[piece_groups], following)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GroupSide:
@@ -97,12 +104,16 @@ class GroupSide:
 
 @dataclass(kw_only=True, slots=True)
 class BatchBuilder:
-    """Collects groups one by one."""
+    """Collects groups one by one; where things begin is counted once, in `build`."""
 
     dtype: np.dtype[Any]
-    _arrays: dict[str, list[int]] = field(default_factory=lambda: {name: [] for name in _LISTS})
+    _cuts: list[Ints] = field(default_factory=list)
+    _piece_rows: list[Ints] = field(default_factory=list)
+    _groups: list[tuple[int, ...]] = field(default_factory=list)
+    """The values of `_OF_GROUP` for each group."""
     _tokens: list[NDArray[np.int32]] = field(default_factory=list)
-    _num_tokens: int = 0
+    _sides: list[tuple[int, int]] = field(default_factory=list)
+    """Language and role."""
     _languages: dict[str, int] = field(default_factory=dict)
     _provenance: list[bytes] = field(default_factory=list)
 
@@ -114,51 +125,66 @@ class BatchBuilder:
         self,
         sides: Sequence[GroupSide],
         *,
-        cuts: Sequence[tuple[int, ...]],
-        piece_rows: Sequence[int],
+        cuts: Ints,
+        piece_rows: Ints,
         order: int = STRAIGHT,
         document: int = 0,
     ) -> None:
-        """`cuts` are the rows, one position a side; `piece_rows` those where pieces begin."""
-        lists = self._arrays
-        row, group = len(lists["row_cuts"]), len(lists["group_rows"])
-        totals = [sum(cuts[i]) for i in piece_rows]
-        totals.append(sum(cuts[-1]))
-        lists["piece_sizes"] += map(operator.sub, totals[1:], totals)
-        lists["piece_groups"] += [group] * len(piece_rows)
-        lists["piece_rows"] += [row + first for first in piece_rows]
-        width = len(sides)
-        first_cut = len(lists["cuts"])
-        lists["row_cuts"] += range(first_cut, first_cut + len(cuts) * width, width)
-        lists["cuts"] += chain.from_iterable(cuts)
-        lists["group_rows"].append(row + len(cuts) - 1)
-        lists["group_sides"].append(len(lists["side_starts"]))
-        lists["group_widths"].append(width)
-        lists["group_orders"].append(order)
-        lists["group_pairs"].append(len(self._provenance) - 1)
-        lists["group_documents"].append(document)
+        """`cuts` [rows, sides] are positions in the sides, `piece_rows` where pieces begin."""
+        self._cuts.append(cuts)
+        self._piece_rows.append(piece_rows)
+        pair = len(self._provenance) - 1
+        self._groups.append((*cuts.shape, len(piece_rows), order, pair, document))
         for side in sides:
             self._tokens.append(side.tokens)
-            lists["side_starts"].append(self._num_tokens)
-            index = self._languages.setdefault(side.language, len(self._languages))
-            lists["side_languages"].append(index)
-            lists["side_roles"].append(side.role)
-            self._num_tokens += len(side.tokens)
+            language = self._languages.setdefault(side.language, len(self._languages))
+            self._sides.append((language, side.role))
 
     def build(self) -> Batch:
-        small = ("side_languages", "side_roles")
+        groups = np.array(self._groups, dtype=np.int64).reshape(-1, len(_OF_GROUP)).T
+        of_group = dict(zip(_OF_GROUP, groups, strict=True))
+        rows, widths, pieces = (of_group[name] for name in ("rows", "widths", "pieces"))
+        sides = np.array(self._sides, dtype=np.uint8).reshape(-1, 2)
+        row_cuts = _starts(np.repeat(widths, rows))
+        cuts = _concatenated([each.reshape(-1) for each in self._cuts])
+        piece_groups = np.repeat(np.arange(len(pieces)), pieces)
+        piece_rows = _concatenated(self._piece_rows) + _starts(rows)[piece_groups]
+        group_rows = np.cumsum(rows) - 1
+        totals = np.add.reduceat(cuts, row_cuts) if len(row_cuts) else cuts
+        end_rows = _end_rows(piece_rows, piece_groups, group_rows)
         tokens = np.concatenate([np.empty(0, dtype=np.int32), *self._tokens])
-        arrays: dict[str, Any] = {
-            name: np.array(values, dtype=np.uint8 if name in small else np.int64)
-            for name, values in self._arrays.items()
-        }
         return Batch(
             tokens=tokens.astype(self.dtype, copy=False),
+            piece_sizes=totals[end_rows] - totals[piece_rows],
+            piece_groups=piece_groups,
+            piece_rows=piece_rows,
+            row_cuts=row_cuts,
+            cuts=cuts,
+            group_rows=group_rows,
+            group_sides=_starts(widths),
+            group_widths=widths,
+            group_orders=of_group["orders"],
+            group_pairs=of_group["pairs"],
+            group_documents=of_group["documents"],
+            side_starts=_starts(np.array([len(each) for each in self._tokens], dtype=np.int64)),
+            side_languages=sides[:, 0].copy(),
+            side_roles=sides[:, 1].copy(),
             languages=tuple(self._languages),
             num_pairs=len(self._provenance),
             provenance=b"".join(self._provenance),
-            **arrays,
         )
+
+
+_OF_GROUP = ("rows", "widths", "pieces", "orders", "pairs", "documents")
+
+
+def _starts(lengths: Ints) -> Ints:
+    """Where each of these stretches begins when they follow one another."""
+    return np.cumsum(lengths) - lengths
+
+
+def _concatenated(arrays: Sequence[Ints]) -> Ints:
+    return np.concatenate([np.empty(0, dtype=np.int64), *arrays])
 
 
 class LanguageTable:

@@ -28,9 +28,7 @@ is always beyond the previous aim; one sentence end may not be), and a step is a
 with two sides: less than 2.5 f, plus one token of rounding. With long texts and aligned paragraphs
 it is far less.
 
-Everything is in whole numbers of Python's own, compared without fractions: at tens of paragraphs a
-loop over integers is several times faster than arrays, and it stays linear at 100,000 (a pair of
-60 + 60 paragraphs cut in three takes about 40 microseconds, one that fits about 5).
+Everything is in whole numbers, compared without fractions.
 """
 
 import itertools
@@ -87,7 +85,8 @@ EMPTY = Outline(paragraph_ends=np.empty(0, dtype=np.int64))
 
 def cut_together(outlines: Sequence[Outline], *, budget: int) -> Positions:
     """The cuts of a pair, both ends included, as few as the candidates allow."""
-    return _to_positions(_join(atom_rows(outlines, budget=budget), budget))  # [parts + 1, sides]
+    cuts = atom_cuts(outlines, budget=budget)
+    return cuts[_join(cuts.sum(axis=1).tolist(), budget)]  # [parts + 1, sides]
 
 
 def atom_cuts(outlines: Sequence[Outline], *, budget: int) -> Positions:
@@ -95,12 +94,27 @@ def atom_cuts(outlines: Sequence[Outline], *, budget: int) -> Positions:
 
     Sides that fit in the budget together are one atom: no cut is allowed inside.
     """
-    return _to_positions(atom_rows(outlines, budget=budget))  # [cuts, sides]
+    assert budget >= min_budget(len(outlines)), "options refuse a smaller seq_length"
+    lengths = [outline.num_tokens for outline in outlines]
+    if sum(lengths) <= budget:
+        return np.array([[0] * len(lengths), lengths], dtype=np.int64)
+    cuts = _candidates(outlines, budget)
+    wide = np.flatnonzero(np.diff(cuts.sum(axis=1)) > budget)
+    if not len(wide):
+        return cuts
+    walks = [_Walk(outline) for outline in outlines]
+    rows: list[Cut] = []
+    inside = []
+    for start, end in zip(cuts[wide].tolist(), cuts[wide + 1].tolist(), strict=True):
+        found = _split_atom(walks, start, end, budget)
+        rows += found
+        inside.append(len(found))
+    return np.insert(cuts, np.repeat(wide + 1, inside), rows, axis=0)  # [cuts, sides]
 
 
 def candidate_cuts(outlines: Sequence[Outline], *, budget: int) -> Positions:
     """Both ends and the paragraph ends that belong together, for parts of this budget."""
-    return _to_positions(_candidates(outlines, budget))  # [cuts, sides]
+    return _candidates(outlines, budget)  # [cuts, sides]
 
 
 def aligned_cuts(outlines: Sequence[Outline]) -> Positions:
@@ -108,7 +122,7 @@ def aligned_cuts(outlines: Sequence[Outline]) -> Positions:
 
     They divide the sides into pieces to lay down in turn: see `refine`.
     """
-    return _to_positions(_candidates(outlines, None))  # [pieces + 1, sides]
+    return _candidates(outlines, None)  # [pieces + 1, sides]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,65 +154,54 @@ def refine(cuts: Positions, aligned: Positions) -> Refined:
             refined += inner[first:last]
         refined.append(end)
         bounds.append(len(refined) - 1)
-    return Refined(cuts=_to_positions(refined), bounds=np.array(bounds, dtype=np.int64))
+    return Refined(cuts=np.array(refined, dtype=np.int64), bounds=np.array(bounds, dtype=np.int64))
 
 
-def _to_positions(cuts: Sequence[Sequence[int]]) -> Positions:
-    return np.array(cuts, dtype=np.int64)
-
-
-def _candidates(outlines: Sequence[Outline], budget: int | None) -> list[Cut]:
+def _candidates(outlines: Sequence[Outline], budget: int | None) -> Positions:
     lengths = [outline.num_tokens for outline in outlines]
     first = next((side for side, length in enumerate(lengths) if length), None)
     if first is None:
-        return [(0,) * len(lengths)] * 2
-    ends = outlines[first].paragraph_ends[:-1].tolist()
-    columns: list[list[int] | itertools.repeat[int]] = []
+        return np.zeros((2, len(lengths)), dtype=np.int64)
+    ends = outlines[first].paragraph_ends[:-1]
+    cuts = np.zeros((len(ends) + 2, len(lengths)), dtype=np.int64)
+    cuts[-1] = lengths
+    cuts[1:-1, first] = ends
+    has_partners = np.ones(len(cuts), dtype=bool)
     for side, length in enumerate(lengths):
-        if side == first:
-            columns.append(ends)
-        elif length:
+        if side != first and length:
             # Relative distances on one common scale without fractions: position * other length.
             scale = lengths[first] * length
             limit = scale // DRIFT_SHARES
             if budget is not None:
                 limit = min(limit, budget * scale // (2 * sum(lengths)))
-            columns.append(_partners(outlines[first], outlines[side], limit=limit))
-        else:
-            columns.append(itertools.repeat(0))
-    inner = [cut for cut in zip(*columns, strict=False) if _NO_PARTNER not in cut]
-    return [(0,) * len(lengths), *inner, tuple(lengths)]
+            partners = _partners(outlines[first], outlines[side], limit=limit)
+            cuts[1:-1, side] = partners
+            has_partners[1:-1] &= partners != _NO_PARTNER
+    return cuts[has_partners]
 
 
 _NO_PARTNER = -1
 
 
-def _partners(first: Outline, second: Outline, *, limit: int) -> list[int]:
+def _partners(first: Outline, second: Outline, *, limit: int) -> Positions:
     """For each inner paragraph end of `first` its mutual nearest of `second` within the limit.
 
-    Of two as near the lower one counts. The nearest moves on with the point, so one walk along
-    both is enough, and whether it is mutual shows at the point's two neighbours.
+    Of two as near the lower one counts. Whether it is mutual shows at the point's neighbours.
     """
-    points = (first.paragraph_ends[:-1] * second.num_tokens).tolist()
-    ends = second.paragraph_ends[:-1].tolist()
-    partners = [_NO_PARTNER] * len(points)
-    if not ends:
-        return partners
-    others = (second.paragraph_ends[:-1] * first.num_tokens).tolist()
-    nearest, last, final = 0, len(others) - 1, len(points) - 1
-    for i, point in enumerate(points):
-        gap = abs(others[nearest] - point)
-        while nearest < last and (closer := abs(others[nearest + 1] - point)) < gap:
-            gap = closer
-            nearest += 1
-        other = others[nearest]
-        if (
-            gap <= limit
-            and (i == 0 or other - points[i - 1] > gap)
-            and (i == final or points[i + 1] - other >= gap)
-        ):
-            partners[i] = ends[nearest]
-    return partners
+    points = first.paragraph_ends[:-1] * second.num_tokens
+    others = second.paragraph_ends[:-1] * first.num_tokens
+    if not len(others):
+        return np.full(len(points), _NO_PARTNER)
+    above = np.minimum(others.searchsorted(points), len(others) - 1)
+    below = np.maximum(above - 1, 0)
+    is_below = np.abs(points - others[below]) <= np.abs(others[above] - points)
+    nearest = np.where(is_below, below, above)
+    other = others[nearest]
+    gap = np.abs(other - points)
+    is_mutual = gap <= limit
+    is_mutual[1:] &= other[1:] - points[:-1] > gap[1:]
+    is_mutual[:-1] &= points[1:] - other[:-1] >= gap[:-1]
+    return np.where(is_mutual, second.paragraph_ends[nearest], _NO_PARTNER)
 
 
 class _Walk:
@@ -226,39 +229,25 @@ class _Walk:
         return limit
 
 
-def atom_rows(outlines: Sequence[Outline], *, budget: int) -> list[Cut]:
-    """`atom_cuts` as tuples: less work where pairs are short."""
-    assert budget >= min_budget(len(outlines)), "options refuse a smaller seq_length"
-    lengths = tuple(outline.num_tokens for outline in outlines)
-    if sum(lengths) <= budget:
-        return [(0,) * len(lengths), lengths]
-    cuts = _candidates(outlines, budget)
-    walks = [_Walk(outline) for outline in outlines]
-    pieces = cuts[:1]
-    for start, end in itertools.pairwise(cuts):
-        if sum(end) - sum(start) > budget:
-            pieces += _split_atom(walks, start, end, budget)
-        pieces.append(end)
-    return pieces
-
-
-def _join(cuts: Sequence[Cut], budget: int) -> list[Cut]:
-    """Keep as few cuts as possible: from each, go on to the furthest that fits."""
-    totals = list(map(sum, cuts))
-    kept, at = [cuts[0]], 0
-    while at < len(cuts) - 1:
+def _join(totals: Sequence[int], budget: int) -> list[int]:
+    """Indices of as few cuts as possible: from each, go on to the furthest that fits."""
+    kept, at = [0], 0
+    while at < len(totals) - 1:
         furthest = bisect_right(totals, totals[at] + budget, lo=at) - 1
         assert furthest > at, "an atom must fit in the budget"
-        kept.append(cuts[furthest])
+        kept.append(furthest)
         at = furthest
     return kept
 
 
-def _split_atom(walks: Sequence[_Walk], start: Cut, end: Cut, budget: int) -> list[Cut]:
+def _split_atom(
+    walks: Sequence[_Walk], start: Sequence[int], end: Sequence[int], budget: int
+) -> list[Cut]:
     """Cuts strictly inside one atom that is above the budget."""
     sizes = [b - a for a, b in zip(start, end, strict=True)]
     total = sum(sizes)
-    position, cuts = start, []
+    position: Sequence[int] = start
+    cuts: list[Cut] = []
     while (remaining := sum(end) - sum(position)) > budget:
         num_steps = -(-remaining // budget)
         # Relative position aimed at: (tokens behind us + one equal step) / all tokens.

@@ -1,7 +1,7 @@
 """Encoded pairs become groups of pieces: the sides of each cut together."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from megatron_crossic.data.account import Account
 from megatron_crossic.data.batch import ALTERNATING, TURNED, Batch, BatchBuilder, GroupSide
-from megatron_crossic.data.chunks import aligned_cuts, atom_rows, min_budget, refine
+from megatron_crossic.data.chunks import aligned_cuts, atom_cuts, min_budget, refine
 from megatron_crossic.data.modes import MODES, Group
 from megatron_crossic.data.records import Pair
 from megatron_crossic.data.sides import EncodedPair
@@ -55,12 +55,11 @@ def _add_group(builder: BatchBuilder, group: Group, *, rules: CutRules, pair_id:
             "Raise --seq-length or --max-chunk-tokens."
         )
     outlines = [side.outline() for side in group.sides]
-    cuts = atom_rows(outlines, budget=rules.budget)
-    piece_rows: Sequence[int] = range(len(cuts) - 1)
+    cuts = atom_cuts(outlines, budget=rules.budget)
+    piece_rows = np.arange(len(cuts) - 1)
     if rules.granularity == "paragraph" and len(outlines) > 1:
-        refined = refine(np.array(cuts, dtype=np.int64), aligned_cuts(outlines))
-        cuts = [tuple(row) for row in refined.cuts.tolist()]
-        piece_rows = refined.bounds[:-1].tolist()
+        refined = refine(cuts, aligned_cuts(outlines))
+        cuts, piece_rows = refined.cuts, refined.bounds[:-1]
     order = group.order
     if order >= ALTERNATING and zlib.crc32(pair_id.encode()) % 2:
         order += TURNED  # which direction a pair begins with is anybody's guess

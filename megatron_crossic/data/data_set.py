@@ -32,16 +32,17 @@ class DataSetInProgress:
         batch = join_batches([share.batch for share in shares], self.languages)
         for share in shares:
             self.account.add(share.account)
-        windows = make_windows(
+        first_pair = self.writer.num_pairs
+        self.writer.add_pairs(batch.provenance, num_pairs=batch.num_pairs)
+        for windows in make_windows(
             batch,
             self.writer.layout,
             assembly=self.assembly,
             largest=self.largest,
             by_paragraph=self.by_paragraph,
-            first_pair=self.writer.num_pairs,
-        )
-        self.writer.add_pairs(batch.provenance, num_pairs=batch.num_pairs)
-        self.add_windows(windows)
+            first_pair=first_pair,
+        ):
+            self.add_windows(windows)
         self.writer.flush()
 
     def add_windows(self, windows: Windows) -> None:

@@ -7,6 +7,7 @@ their tokens and spans are moved in bulk: a segment of 16 million tokens is a fe
 and one copy for each side of each chunk.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,10 +75,22 @@ class Chunks:
     """Last piece of each chunk."""  # [chunks]
     window: Ints
     """Window of each chunk; nondecreasing, none is left out."""  # [chunks]
+    before: int = 0
+    """Chunks of the segment in windows before these."""
 
     @property
     def num_windows(self) -> int:
         return int(self.window[-1]) + 1 if len(self.window) else 0
+
+    def of_windows(self, first: int, stop: int) -> "Chunks":
+        """Those of some windows, which are counted from 0."""
+        start, end = np.searchsorted(self.window, [first, stop]).tolist()
+        return Chunks(
+            first=self.first[start:end],
+            last=self.last[start:end],
+            window=self.window[start:end] - first,
+            before=start,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +105,21 @@ class _Parts:
     language: NDArray[np.uint8]
     role: NDArray[np.uint8]
 
+    def of_chunks(self, first: int, num_chunks: int) -> "_Parts":
+        """Those of some chunks, which are counted from 0."""
+        start, end = np.searchsorted(self.chunk, [first, first + num_chunks]).tolist()
+        return _Parts(
+            chunk=self.chunk[start:end] - first,
+            source=self.source[start:end],
+            length=self.length[start:end],
+            language=self.language[start:end],
+            role=self.role[start:end],
+        )
+
+
+TOKENS_AT_ONCE = 1 << 20
+"""Windows laid out together: while they are written and hashed they are still in the cache."""
+
 
 def make_windows(
     batch: Batch,
@@ -101,17 +129,22 @@ def make_windows(
     largest: int,
     by_paragraph: bool = False,
     first_pair: int = 0,
-) -> Windows:
-    """Pack the pieces of a segment, lane by lane, and lay the windows out.
+    tokens_at_once: int = TOKENS_AT_ONCE,
+) -> Iterator[Windows]:
+    """Pack the pieces of a segment, lane by lane, and lay the windows out, some at a time.
 
     `largest` is the most tokens of a chunk, `by_paragraph` lays the rows of a chunk down in turn,
     `first_pair` is the ordinal in the data set of the segment's first pair.
     """
     chunks = pack_lanes(batch, layout, assembly=assembly, largest=largest)
-    windows = lay_out(chunks, _parts(batch, chunks, by_paragraph=by_paragraph), batch, layout)
-    of_chunks = windows.spans["pair"] != NO_PAIR
-    windows.spans["pair"][of_chunks] += np.uint32(first_pair)
-    return windows
+    parts = _parts(batch, chunks, by_paragraph=by_paragraph)
+    step = max(1, tokens_at_once // layout.seq_length)
+    for first in range(0, chunks.num_windows, step):
+        some = chunks.of_windows(first, first + step)
+        windows = lay_out(some, parts.of_chunks(some.before, len(some.first)), batch, layout)
+        of_chunks = windows.spans["pair"] != NO_PAIR
+        windows.spans["pair"][of_chunks] += np.uint32(first_pair)
+        yield windows
 
 
 def pack_lanes(batch: Batch, layout: WindowLayout, *, assembly: str, largest: int) -> Chunks:
@@ -165,7 +198,7 @@ def _parts(batch: Batch, chunks: Chunks, *, by_paragraph: bool) -> _Parts:
     """The stretches of each chunk in order, its SPLIT last."""
     group = batch.piece_groups[chunks.first]
     first_row = batch.piece_rows[chunks.first]
-    last_row = _end_rows(batch)[chunks.last]
+    last_row = batch.end_rows()[chunks.last]
     steps = last_row - first_row if by_paragraph else np.ones_like(group)
     # One strip is what lies between two rows; the last strip of a chunk also has the SPLIT.
     chunk = np.repeat(np.arange(len(group)), steps)
@@ -197,13 +230,6 @@ def _parts(batch: Batch, chunks: Chunks, *, by_paragraph: bool) -> _Parts:
         language=parts.language[kept],
         role=parts.role[kept],
     )
-
-
-def _end_rows(batch: Batch) -> Ints:
-    """The row at which each piece ends."""  # [pieces]
-    following = np.append(batch.piece_rows[1:], 0)
-    is_last = np.diff(batch.piece_groups, append=-1) != 0
-    return np.where(is_last, batch.group_rows[batch.piece_groups], following)
 
 
 def _is_turned(batch: Batch, chunks: Chunks, group: Ints) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 from small_pairs import make_pair, side_factory
+from small_windows import joined
 
 from megatron_crossic.data.account import Account
 from megatron_crossic.data.batch import Batch
@@ -54,13 +55,15 @@ def chunks_of(
     layout = WindowLayout(
         seq_length=budget + 1, bos_id=None, split_id=999, pad_id=999, dtype=np.dtype(np.uint16)
     )
-    windows = make_windows(
+    parts = make_windows(
         batch_of(pairs, mode, budget=budget, granularity=granularity),
         layout,
         assembly="split_aware",
         largest=budget,
         by_paragraph=granularity == "paragraph",
+        tokens_at_once=2 * layout.seq_length,
     )
+    windows = joined(parts, seq_length=layout.seq_length)
     found: list[list[tuple[int, int]]] = [[]]
     window = -1
     for start, length, _, _, _, role in windows.spans.tolist():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_windows import joined
 
 from megatron_crossic.data.batch import (
     Batch,
@@ -38,27 +39,31 @@ def batch_of(
     builder = BatchBuilder(dtype=np.dtype(np.uint16))
     for number, pieces in enumerate(pairs):
         builder.begin_pair(b"%d\n" % number)
-        cuts = list(map(tuple, np.cumsum([(0, 0), *pieces], axis=0).tolist()))
+        cuts = np.cumsum([(0, 0), *pieces], axis=0)
         sides = [
             GroupSide(
                 tokens=np.arange(first, first + size, dtype=np.int32), language=language, role=role
             )
             for first, size, language, role in zip(
-                (10, 50), cuts[-1], languages.split(), (Role.SOURCE, Role.TARGET), strict=True
+                (10, 50),
+                cuts[-1].tolist(),
+                languages.split(),
+                (Role.SOURCE, Role.TARGET),
+                strict=True,
             )
         ]
-        rows = range(len(pieces))
+        rows = np.arange(len(pieces))
         if not apart:
             builder.add_group(sides, cuts=cuts, piece_rows=rows)
         for i, side in enumerate(sides if apart else []):
-            own = [row[i : i + 1] for row in cuts]
-            builder.add_group([side], cuts=own, piece_rows=rows, document=i)
+            builder.add_group([side], cuts=cuts[:, i : i + 1], piece_rows=rows, document=i)
     return builder.build()
 
 
 def windows_of(batch: Batch, chosen: WindowLayout | None = None, **options: Any) -> Windows:
     chosen = chosen or layout()
-    return make_windows(batch, chosen, largest=chosen.budget, **options)
+    parts = make_windows(batch, chosen, largest=chosen.budget, **options)
+    return joined(parts, seq_length=chosen.seq_length)
 
 
 def test_the_layout_of_a_window() -> None:
@@ -142,6 +147,17 @@ def tokens_of(tokens: Any, spans: Any, role: Role) -> list[int]:
     ]
 
 
+@given(pairs=pair_pieces, assembly=st.sampled_from(["split_aware", "best_fit"]))
+def test_windows_made_one_at_a_time_are_the_same(
+    pairs: list[list[tuple[int, int]]], assembly: str
+) -> None:
+    batch = batch_of(pairs)
+    together = windows_of(batch, assembly=assembly, first_pair=5)
+    alone = windows_of(batch, assembly=assembly, first_pair=5, tokens_at_once=1)
+    assert np.array_equal(together.tokens, alone.tokens)
+    assert np.array_equal(together.spans, alone.spans)
+
+
 @given(pairs=st.lists(st.just([(2, 3)]), min_size=1, max_size=15))
 def test_documents_that_are_apart_never_share_a_window(pairs: list[list[tuple[int, int]]]) -> None:
     batch = batch_of(pairs, apart=True)
@@ -162,15 +178,15 @@ def test_lanes_have_all_languages_in_turn() -> None:
 def test_batches_are_joined_with_the_languages_of_the_data_set() -> None:
     languages = LanguageTable(["ja"])
     one, other = batch_of([[(1, 2)]]), batch_of([[(3, 1)], [(1, 1)]], languages="en ja")
-    joined = join_batches([one, other], languages)
+    both = join_batches([one, other], languages)
     assert languages.names() == ["ja", "en", "es"]
-    assert joined.side_languages.tolist() == [1, 2, 1, 0, 1, 0]
-    assert joined.side_starts.tolist() == [0, 1, 3, 6, 7, 8]
-    assert joined.group_pairs.tolist() == joined.piece_groups.tolist() == [0, 1, 2]
-    assert (joined.piece_rows.tolist(), joined.group_rows.tolist()) == ([0, 2, 4], [1, 3, 5])
-    assert joined.row_cuts.tolist() == [0, 2, 4, 6, 8, 10]
-    assert joined.provenance == b"0\n0\n1\n"
-    assert joined.tokens.tolist() == [*one.tokens.tolist(), *other.tokens.tolist()]
+    assert both.side_languages.tolist() == [1, 2, 1, 0, 1, 0]
+    assert both.side_starts.tolist() == [0, 1, 3, 6, 7, 8]
+    assert both.group_pairs.tolist() == both.piece_groups.tolist() == [0, 1, 2]
+    assert (both.piece_rows.tolist(), both.group_rows.tolist()) == ([0, 2, 4], [1, 3, 5])
+    assert both.row_cuts.tolist() == [0, 2, 4, 6, 8, 10]
+    assert both.provenance == b"0\n0\n1\n"
+    assert both.tokens.tolist() == [*one.tokens.tolist(), *other.tokens.tolist()]
 
 
 def test_a_language_index_fits_in_a_byte() -> None:
