@@ -14,9 +14,11 @@ from megatron_crossic.data.records import Document, Pair
 from megatron_crossic.data.unpack import OnBytes
 from megatron_crossic.data.wikipedia.clean import clean_wikitext
 from megatron_crossic.data.wikipedia.dump import Page, read_pages
-from megatron_crossic.data.wikipedia.index import WikiIndex, index_dump
-from megatron_crossic.data.wikipedia.links import LangLinks, join_links, read_langlinks
+from megatron_crossic.data.wikipedia.index import WikiIndex
+from megatron_crossic.data.wikipedia.join import WikiJoin, join_wikis
+from megatron_crossic.data.wikipedia.links import read_langlinks
 from megatron_crossic.data.wikipedia.options import SideName, WikipediaPairsOptions
+from megatron_crossic.data.wikipedia.sources import index_dump, page_kind
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import (
     FileFingerprint,
@@ -58,11 +60,11 @@ def build_wikipedia_pairs(
     refuse_inputs([output, account], inputs=paths)
     inputs = [fingerprint_file(path) for path in paths]
     builder = _Builder(options, progress)
-    links = builder.join()
+    joined = builder.join()
     return write_pairs(
         output,
         builder.pairs(output.parent),
-        lambda pair_file: builder.manifest(links, pair_file=pair_file, inputs=inputs),
+        lambda pair_file: builder.manifest(joined, pair_file=pair_file, inputs=inputs),
     )
 
 
@@ -99,32 +101,35 @@ class _Builder:
     def _index(self, name: SideName, paths: tuple[Path, ...], language: str) -> _Side:
         on_bytes = _meter(self._progress, f"index {name}", paths)
         index = index_dump(paths, language=language, on_bytes=on_bytes)
-        if not index.article_ids:
+        if not len(index.article_ids):
             raise DataError(
                 f"{name} dump must hold articles, got {index.counts['pages']} pages without any "
                 f"in {', '.join(map(str, paths))}. Use the pages-articles dump of the wiki."
             )
         return _Side(name=name, paths=paths, index=index)
 
-    def join(self) -> LangLinks:
+    def join(self) -> WikiJoin:
         """Find every article's partner; articles without one are dropped here."""
         options = self._options
         from_target = options.langlinks_of == "target"
-        linking, linked = (
-            (self._target, self._source) if from_target else (self._source, self._target)
-        )
+        languages = (options.target_language, options.source_language)
+        linking, linked = languages if from_target else languages[::-1]
         links = read_langlinks(
             options.langlinks,
-            linking=linking.index,
-            linked_language=linked.index.language,
+            linking_language=linking,
+            linked_language=linked,
             on_bytes=_meter(self._progress, "links", (options.langlinks,)),
         )
-        joined = join_links(links, linking=linking.index, linked=linked.index)
-        linking.drops.update(joined.linking_drops)
-        linked.drops.update(joined.linked_drops)
-        partners = joined.partners.items()
-        self._target_of = {b: a for a, b in partners} if from_target else dict(partners)
-        return links
+        joined = join_wikis(
+            source=self._source.index,
+            target=self._target.index,
+            links=links,
+            links_of=options.langlinks_of,
+        )
+        self._source.drops.update(joined.source.drops())
+        self._target.drops.update(joined.target.drops())
+        self._target_of = joined.partners()
+        return joined
 
     def pairs(self, folder: Path) -> Iterator[Pair]:
         """Clean the targets into a file without a name in `folder`, then pair the sources."""
@@ -170,7 +175,9 @@ class _Builder:
         waiting = set(wanted)
         for path in side.paths:
             for page in read_pages(path, with_text=True, on_bytes=on_bytes):
-                if page.id not in waiting or side.index.kind(page) != "articles":
+                if page.id not in waiting or (
+                    page_kind(page, language=side.index.language) != "articles"
+                ):
                     continue
                 waiting.remove(page.id)
                 yield page, self._clean(page, language=side.index.language)
@@ -214,7 +221,7 @@ class _Builder:
         return {f"{side.name}.{reason}": n for side in sides for reason, n in (+side.drops).items()}
 
     def manifest(
-        self, links: LangLinks, *, pair_file: FileFingerprint, inputs: list[FileFingerprint]
+        self, joined: WikiJoin, *, pair_file: FileFingerprint, inputs: list[FileFingerprint]
     ) -> Manifest:
         """The account, after the last pair."""
         for side in (self._source, self._target):
@@ -227,7 +234,7 @@ class _Builder:
                 "pairs": self._num_pairs,
                 "source": self._source.counts(),
                 "target": self._target.counts(),
-                "langlinks": dict(links.counts),
+                "langlinks": dict(joined.links),
             },
             drops=self._drops(),
             files={KIND: pair_file},

@@ -1,124 +1,90 @@
-"""Interlanguage links: read from one wiki's langlinks dump and joined to the other's articles.
+"""Interlanguage links, read from the langlinks table of one wiki.
 
 A row `(ll_from, ll_lang, ll_title)` says: my page `ll_from` is about the same as the page
-`ll_title` of wiki `ll_lang`. The wiki that published the dump is the *linking* wiki here, the
-other one the *linked* wiki.
+`ll_title` of wiki `ll_lang`. The wiki that published the table is the *linking* wiki here, the
+other one the *linked* wiki. Rows to all other languages are counted and forgotten.
 """
 
-from collections import Counter
+from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from megatron_crossic.data.unpack import OnBytes, ignore_bytes
-from megatron_crossic.data.wikipedia.index import WikiIndex
-from megatron_crossic.data.wikipedia.sql import read_rows
-from megatron_crossic.data.wikipedia.titles import split_fragment
+from megatron_crossic.data.wikipedia.index import Codes, Ints
+from megatron_crossic.data.wikipedia.namespaces import is_article
+from megatron_crossic.data.wikipedia.reasons import CODE, LINK_TO_OTHER_NAMESPACE, LINK_TO_SECTION
+from megatron_crossic.data.wikipedia.sources import table_number
+from megatron_crossic.data.wikipedia.sql import Damage, Table, read_rows
+from megatron_crossic.data.wikipedia.titles import split_fragment, title_key
 from megatron_crossic.errors import DataError
 
 COLUMNS = ("ll_from", "ll_lang", "ll_title")
-
-NO_PARTNER = "no_partner"
-LINK_TO_SECTION = "link_to_section"
-DUPLICATE_PARTNER = "duplicate_partner"
+TABLE = Table(name="langlinks", columns=COLUMNS, default_columns=COLUMNS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LangLinks:
-    """The links of one wiki to one other."""
+    """The links of one wiki to one other, a row each; 17 bytes a link."""
 
-    titles: Mapping[int, str]
-    """Page id in the linking wiki -> title in the linked wiki as the row spells it."""
+    from_ids: Ints
+    """Page in the linking wiki: an article, a redirect or neither."""
+    keys: Ints
+    """`title_key` of the title in the linked wiki."""
+    reasons: Codes
+    """Why the title is no article whatever the linked wiki has, by its code; else 0. That it lies
+    in another namespace is told by its prefix, and counts only if there is no such article."""
     counts: Mapping[str, int]
-    """Rows read, and what became of them; `rows` is the sum of the others."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JoinedLinks:
-    """The outcome for every article of both wikis."""
-
-    partners: Mapping[int, int]
-    """Article of the linking wiki -> article of the linked wiki, one to one."""
-    linking_drops: Counter[str] = field(default_factory=Counter)
-    linked_drops: Counter[str] = field(default_factory=Counter)
+    """`rows` read, of them `other_languages` and `without_title`."""
+    malformed: Mapping[str, Any]
+    """Rows that were skipped, and where."""
 
 
 def read_langlinks(
-    path: Path, *, linking: WikiIndex, linked_language: str, on_bytes: OnBytes = ignore_bytes
+    path: Path, *, linking_language: str, linked_language: str, on_bytes: OnBytes = ignore_bytes
 ) -> LangLinks:
-    """Read the rows that lead from an article of `linking` to the wiki `linked_language`.
+    """Read the rows that lead to the wiki `linked_language`.
 
-    Raises `DataError` where no row at all leads there: then it is the dump of the wrong wiki.
+    Raises `DataError` where no row at all leads there: then it is the table of the wrong wiki.
     """
-    titles: dict[int, str] = {}
-    counts = Counter(
-        rows=0, used=0, other_languages=0, pages_that_are_no_article=0, repeated=0, without_title=0
-    )
+    from_ids, keys, reasons = array("q"), array("q"), array("B")
+    damage = Damage()
+    num_rows = num_wanted = 0
     wanted = linked_language.encode("ascii")
-    rows = read_rows(
-        path, table="langlinks", columns=COLUMNS, default_columns=COLUMNS, on_bytes=on_bytes
-    )
-    for from_id, language, title in rows:
-        counts["rows"] += 1
+    for from_id, language, title in read_rows(path, TABLE, on_bytes=on_bytes, damage=damage):
+        num_rows += 1
         if language != wanted:
-            counts["other_languages"] += 1
             continue
-        page_id = _page_id(from_id, path=path, row=counts["rows"])
-        if page_id not in linking.article_ids:
-            counts["pages_that_are_no_article"] += 1
-        elif not title:
-            counts["without_title"] += 1
-        elif page_id in titles:
-            counts["repeated"] += 1
-        else:
-            counts["used"] += 1
-            titles[page_id] = title.decode("utf-8", "replace")
-    if counts["rows"] == counts["other_languages"]:
+        num_wanted += 1
+        if title:
+            name, reason = _name(title, linked_language)
+            from_ids.append(table_number(from_id, "ll_from", path))
+            keys.append(title_key(name))
+            reasons.append(CODE[reason] if reason else 0)
+    if not num_wanted:
         raise DataError(
             f"langlinks must have rows with ll_lang {linked_language!r}, got none among "
-            f"{counts['rows']} in {path}. Give the langlinks dump of {linking.language}wiki, or "
+            f"{num_rows} in {path}. Give the langlinks dump of {linking_language}wiki, or "
             "say with --langlinks-of whose dump it is."
         )
-    return LangLinks(titles=titles, counts=counts)
+    return LangLinks(
+        from_ids=np.frombuffer(from_ids, np.int64),
+        keys=np.frombuffer(keys, np.int64),
+        reasons=np.frombuffer(reasons, np.uint8),
+        counts={
+            "rows": num_rows,
+            "other_languages": num_rows - num_wanted,
+            "without_title": num_wanted - len(keys),
+        },
+        malformed={"langlinks": damage.for_account()},
+    )
 
 
-def _page_id(value: bytes | None, *, path: Path, row: int) -> int:
-    if value is None or not value.isdigit():
-        raise DataError(
-            f"ll_from must be a page id, got {value!r} in {path}, row {row}. "
-            "The table has other columns or the file is damaged: download it again."
-        )
-    return int(value)
-
-
-def join_links(links: LangLinks, *, linking: WikiIndex, linked: WikiIndex) -> JoinedLinks:
-    """Give each article at most one partner, and every other article a reason.
-
-    Where several articles lead to one, a link without redirects goes first, then the lower id.
-    """
-    linking_drops: Counter[str] = Counter()
-    candidates: list[tuple[int, int, int]] = []  # (redirects, linking id, linked id)
-    for page_id in linking.article_ids:
-        title = links.titles.get(page_id)
-        if title is None:
-            linking_drops[NO_PARTNER] += 1
-            continue
-        page_title, section = split_fragment(title)
-        if section:
-            linking_drops[LINK_TO_SECTION] += 1
-            continue
-        found = linked.resolve(page_title)
-        if found.page_id is None:
-            linking_drops[found.reason] += 1
-        else:
-            candidates.append((found.num_redirects, page_id, found.page_id))
-    partners: dict[int, int] = {}
-    taken: set[int] = set()
-    for _, page_id, linked_id in sorted(candidates):
-        if linked_id in taken:
-            linking_drops[DUPLICATE_PARTNER] += 1
-        else:
-            partners[page_id] = linked_id
-            taken.add(linked_id)
-    linked_drops = Counter({NO_PARTNER: len(linked.article_ids) - len(taken)})
-    return JoinedLinks(partners=partners, linking_drops=linking_drops, linked_drops=+linked_drops)
+def _name(title: bytes, language: str) -> tuple[str, str]:
+    name, section = split_fragment(title.decode("utf-8", "replace"), language=language)
+    if section:
+        return name, LINK_TO_SECTION
+    return name, "" if is_article(name, language=language) else LINK_TO_OTHER_NAMESPACE
