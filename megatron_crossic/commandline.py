@@ -37,6 +37,16 @@ def run(main: Callable[[], None]) -> NoReturn:
     sys.exit(0)
 
 
+def parse_shard(text: str) -> tuple[int, int]:
+    """`3/8` as the fourth of eight shards, for an array of jobs."""
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise ConfigError(
+            f"shard must be I/N with I below N, got {text!r}. Use for example 0/8 to 7/8."
+        )
+    return int(index), int(count)
+
+
 class ProgressLine:
     """How far work is and how long it takes, on stderr: once a second or, in a log, every 30."""
 

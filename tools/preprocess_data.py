@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, get_args
 
-from megatron_crossic.commandline import ArgumentParser, ProgressLine, run
+from megatron_crossic.commandline import ArgumentParser, ProgressLine, parse_shard, run
 from megatron_crossic.data.bulk import EncoderChoice
 from megatron_crossic.data.cutting import Granularity
 from megatron_crossic.data.inputs import SEGMENT_BYTES, expand_inputs
@@ -24,7 +24,6 @@ from megatron_crossic.data.run import Listener, Progress
 from megatron_crossic.data.selection import LengthRatioRule
 from megatron_crossic.data.sentences import SPLITTERS
 from megatron_crossic.data.workers import available_cores
-from megatron_crossic.errors import ConfigError
 from megatron_crossic.files import write_text_atomically
 
 
@@ -83,13 +82,6 @@ def parse_options(arguments: list[str]) -> tuple[PreprocessOptions, Path | None]
     values["pairs"] = expand_inputs(values["pairs"])
     values["segment_bytes"] = values.pop("segment_mib") << 20
     return PreprocessOptions(**values), timings
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    index, _, count = text.partition("/")
-    if not (index.isdecimal() and count.isdecimal()):
-        raise ConfigError(f"shard must be I/N, got {text!r}. Use for example 0/8 to 7/8.")
-    return int(index), int(count)
 
 
 def write_timings(path: Path, report: PreprocessReport, *, total: float, workers: int) -> None:

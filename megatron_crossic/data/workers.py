@@ -69,7 +69,7 @@ def _ordered(
     waiting: deque[tuple[Item, Future[Any]]] = deque()
     while True:
         for item in islice(items, ahead - len(waiting)):
-            with _ctrl_c_later():  # the first submission forks the workers
+            with ctrl_c_later():  # the first submission forks the workers
                 waiting.append((item, pool.submit(_call, item)))
         if not waiting:
             return
@@ -78,7 +78,7 @@ def _ordered(
 
 
 @contextmanager
-def _ctrl_c_later() -> Iterator[None]:
+def ctrl_c_later() -> Iterator[None]:
     """Hold SIGINT back; a process forked meanwhile does so until it says otherwise (`_start`)."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -92,15 +92,20 @@ def _call(item: Any) -> Any:
 
 
 def _start(function: Callable[[Any], Any], parent: int) -> None:
-    """In a new worker: end with the parent, leave Ctrl-C to it, keep other thread pools out.
+    """In a new worker: end with the parent and keep other thread pools out.
 
     What a block leaves behind has no cycles, so looking for them (a tenth of the time) is off.
     """
+    live_with_parent(parent)
+    gc.disable()
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    _FUNCTION.append(function)
+
+
+def live_with_parent(parent: int) -> None:
+    """In a new process: end with the parent, whatever ends it, and leave Ctrl-C to it."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it was killed before the line above, which then does nothing
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    gc.disable()
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    _FUNCTION.append(function)

@@ -9,7 +9,7 @@ from wikipedia_samples import dump_xml, langlinks_sql, page_xml, write_packed
 
 from megatron_crossic.data.pairs import read_pairs
 from megatron_crossic.data.records import Document
-from megatron_crossic.data.wikipedia.build import build_wikipedia_pairs
+from megatron_crossic.data.wikipedia.build import RunSettings, build_wikipedia_pairs
 from megatron_crossic.data.wikipedia.options import WikipediaPairsOptions
 from megatron_crossic.errors import ConfigError, CrossicError, DataError
 from megatron_crossic.manifest import Manifest, manifest_path, read_manifest
@@ -28,7 +28,10 @@ class World:
 
     def build(self, *, overwrite: bool = False, **changes: object) -> Manifest:
         options = replace(self.options, **changes)  # type: ignore[arg-type]
-        return build_wikipedia_pairs(options, output=self.output, overwrite=overwrite)
+        settings = RunSettings(overwrite=overwrite)
+        report = build_wikipedia_pairs(options, output=self.output, settings=settings)
+        assert report.manifest is not None
+        return report.manifest
 
 
 def make_world(
@@ -109,7 +112,13 @@ def test_pairs_come_out_clean_in_the_order_of_the_source(world: World) -> None:
     )
     assert (second.origin, second.score) == ("langlink", None)
     revision = {"revision_id": 1001, "timestamp": "2024-05-01T12:00:00Z"}
-    assert second.provenance["source"] == {"wiki": "enwiki", "page_id": 1, **revision}
+    assert second.provenance["source"] == {
+        "wiki": "enwiki",
+        "page_id": 1,
+        **revision,
+        "url": "https://en.wikipedia.org/w/index.php?oldid=1001",
+        "dump_date": "",
+    }
     assert second.provenance["licence"] == "CC BY-SA 4.0"
     assert manifest == read_manifest(manifest_path(world.output), kind="pairs")
 
@@ -119,7 +128,8 @@ def test_every_page_is_in_the_account(world: World) -> None:
     assert_nothing_is_lost(manifest)
     assert manifest.drops == {
         "source.no_partner": 1,
-        "source.partner_unusable": 2,
+        "source.cleaning_failed": 1,
+        "source.empty_after_cleaning": 1,
         "source.too_short": 1,
         "target.no_partner": 1,
         "target.partner_not_in_dump": 1,
@@ -240,7 +250,7 @@ def cut_off(path: Path) -> None:
         (break_xml, r"well-formed XML, got mismatched tag in .*en\.xml\.bz2, line"),
         (cut_off, r"must be whole, got .*en\.xml\.bz2: .*download it again"),
         (Path.unlink, r"must be readable, got .*en\.xml\.bz2"),
-        (lambda path: write_packed(path, dump_xml([])), r"source dump must hold articles, got 0"),
+        (lambda path: write_packed(path, dump_xml([])), r"source wiki must have articles, got 0"),
     ],
 )
 @pytest.mark.parametrize("exists", [False, True])
@@ -259,7 +269,7 @@ def test_bad_dumps_leave_nothing_behind(
 
 
 def test_no_pair_at_all_is_an_error_with_the_reasons(world: World) -> None:
-    with pytest.raises(DataError, match=r"got no pair .*5 target\.too_short\. .*--min-characters"):
+    with pytest.raises(DataError, match=r"got no pair .*5 target\.too_short.*--min-characters"):
         world.build(min_characters=10**6)
     assert not list(world.output.parent.glob("*"))
 
@@ -279,7 +289,7 @@ def test_progress_tells_every_stage_to_its_end(world: World) -> None:
         output=world.output,
         progress=lambda stage, done, total: calls.update({stage: (done, total)}),
     )
-    stages = ["index source", "index target", "links", "clean target", "clean source"]
+    stages = ["scan source dump", "scan target dump", "read links", "clean", "pair"]
     assert list(calls) == stages
     assert all(done == total > 0 for done, total in calls.values())
 

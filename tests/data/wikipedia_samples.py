@@ -93,3 +93,55 @@ def quote_sql(text: str) -> str:
     for character, escaped in (("\\", "\\\\"), ("'", "\\'"), ('"', '\\"'), ("\n", "\\n")):
         text = text.replace(character, escaped)
     return text.replace("\0", "\\0").replace("\x1a", "\\Z").replace("\r", "\\r")
+
+
+def write_multistream(path: Path, pages: Sequence[str], *, stream_pages: int = 4) -> Path:
+    """As Wikimedia publishes them: header, some pages at a time, end, a stream of bz2 each."""
+    head, tail = dump_xml([]).split("</mediawiki>")
+    starts = range(0, len(pages), stream_pages)
+    streams = [head, *("".join(pages[i : i + stream_pages]) for i in starts), "</mediawiki>" + tail]
+    path.write_bytes(b"".join(bz2.compress(stream.encode("utf-8")) for stream in streams))
+    return path
+
+
+def page_table_sql(rows: Sequence[tuple[int, int, str, int]]) -> str:
+    """A page dump with (id, namespace, title, is redirect), the other columns made up."""
+    values = ",".join(
+        f"({page},{namespace},'{quote_sql(title)}',{redirect},0,0.5,'20240501120000',NULL,1,9,"
+        "'wikitext',NULL)"
+        for page, namespace, title, redirect in rows
+    )
+    return f"""CREATE TABLE `page` (
+  `page_id` int(8) unsigned NOT NULL AUTO_INCREMENT,
+  `page_namespace` int(11) NOT NULL DEFAULT 0,
+  `page_title` varbinary(255) NOT NULL DEFAULT '',
+  `page_is_redirect` tinyint(1) unsigned NOT NULL DEFAULT 0,
+  `page_is_new` tinyint(1) unsigned NOT NULL DEFAULT 0,
+  `page_random` double unsigned NOT NULL DEFAULT 0,
+  `page_touched` binary(14) NOT NULL,
+  `page_links_updated` varbinary(14) DEFAULT NULL,
+  `page_latest` int(8) unsigned NOT NULL DEFAULT 0,
+  `page_len` int(8) unsigned NOT NULL DEFAULT 0,
+  `page_content_model` varbinary(32) DEFAULT NULL,
+  `page_lang` varbinary(35) DEFAULT NULL,
+  PRIMARY KEY (`page_id`)
+) ENGINE=InnoDB;
+INSERT INTO `page` VALUES {values};
+"""
+
+
+def redirect_table_sql(rows: Sequence[tuple[int, int, str]]) -> str:
+    """A redirect dump with (from, namespace, title)."""
+    values = ",".join(
+        f"({page},{namespace},'{quote_sql(title)}','','')" for page, namespace, title in rows
+    )
+    insert = f"INSERT INTO `redirect` VALUES {values};\n" if rows else ""
+    return f"""CREATE TABLE `redirect` (
+  `rd_from` int(8) unsigned NOT NULL DEFAULT 0,
+  `rd_namespace` int(11) NOT NULL DEFAULT 0,
+  `rd_title` varbinary(255) NOT NULL DEFAULT '',
+  `rd_interwiki` varbinary(32) DEFAULT NULL,
+  `rd_fragment` varbinary(255) DEFAULT NULL,
+  PRIMARY KEY (`rd_from`)
+) ENGINE=InnoDB;
+{insert}"""

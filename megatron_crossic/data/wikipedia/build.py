@@ -1,278 +1,179 @@
-"""Two dumps and the links between them in, a pair file with the account of every page out."""
+"""Two dumps and the links between them in, a pair file with the account of every page out.
 
-import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+    join ─► segments of both dumps ─► processes: read, keep the wanted, clean ─► work folder
+                                                                                     │
+                                          pair file and manifest ◄─── pairing ◄──────┘
+
+A run of one shard ends at the work folder, which several fill together; the run without a shard
+does what is missing and pairs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import orjson
-
-from megatron_crossic.data.pairs import KIND, write_pairs
-from megatron_crossic.data.records import Document, Pair
-from megatron_crossic.data.unpack import OnBytes
-from megatron_crossic.data.wikipedia.clean import clean_wikitext
-from megatron_crossic.data.wikipedia.dump import Page, read_pages
-from megatron_crossic.data.wikipedia.index import WikiIndex
-from megatron_crossic.data.wikipedia.join import WikiJoin, join_wikis
-from megatron_crossic.data.wikipedia.links import read_langlinks
+from megatron_crossic.data.pairs import write_pairs
+from megatron_crossic.data.records import Pair
+from megatron_crossic.data.wikipedia.account import WikipediaAccount
+from megatron_crossic.data.wikipedia.articles import ArticleCleaner, SegmentAccount
+from megatron_crossic.data.wikipedia.join import WikiJoin
+from megatron_crossic.data.wikipedia.joining import join_articles
 from megatron_crossic.data.wikipedia.options import SideName, WikipediaPairsOptions
-from megatron_crossic.data.wikipedia.sources import index_dump, page_kind
-from megatron_crossic.errors import DataError
-from megatron_crossic.files import (
-    FileFingerprint,
-    fingerprint_file,
-    refuse_existing,
-    refuse_inputs,
-    unreadable,
-)
-from megatron_crossic.jsonl import to_json_line
+from megatron_crossic.data.wikipedia.pairing import Ints, Pairing, SideArticles
+from megatron_crossic.data.wikipedia.processes import PageAlarm, SegmentProcesses
+from megatron_crossic.data.wikipedia.progress import Progress, meter, no_progress
+from megatron_crossic.data.wikipedia.work import Task, WorkFolder, plan_tasks
+from megatron_crossic.errors import ConfigError, DataError
+from megatron_crossic.files import refuse_existing, refuse_inputs, unreadable
 from megatron_crossic.manifest import Manifest, is_incomplete, manifest_path
 
-EMPTY_AFTER_CLEANING = "empty_after_cleaning"
-TOO_SHORT = "too_short"
-CLEANING_FAILED = "cleaning_failed"
-PARTNER_UNUSABLE = "partner_unusable"
 
-Progress = Callable[[str, int, int], None]
-"""Called with the stage, the bytes of its input files consumed so far and all of them."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunSettings:
+    """How the work is done; none of it changes the pairs."""
+
+    workers: int = 1
+    shard: tuple[int, int] | None = None
+    """(i, n): clean only every n-th segment, from the i-th on, and make no pairs."""
+    overwrite: bool = False
+    keep_work: bool = False
+    """Leave the work folder, which holds the cleaned articles, after the pairs are made."""
 
 
-def no_progress(_stage: str, _done: int, _total: int) -> None:
-    """A `Progress` for callers without a display."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildReport:
+    """What a run did."""
+
+    segments_done: int
+    """In the work folder, by this run or others."""
+    segments: int
+    manifest: Manifest | None
+    """Of the pair file; None after a shard."""
 
 
 def build_wikipedia_pairs(
     options: WikipediaPairsOptions,
     *,
     output: Path,
-    overwrite: bool = False,
+    settings: RunSettings | None = None,
     progress: Progress = no_progress,
-) -> Manifest:
-    """Write the pair file `output` and its manifest, and return the manifest.
+) -> BuildReport:
+    """Write the pair file `output` and its manifest, or one shard of the work for it.
 
-    An error leaves nothing behind, and an older output as it was.
+    A run that was killed or cut short by an error goes on where it was when it is started again.
     """
-    account = manifest_path(output)
-    paths = [*options.source_dumps, *options.target_dumps, options.langlinks]
-    refuse_existing(output, account, overwrite=overwrite or is_incomplete(account))
-    refuse_inputs([output, account], inputs=paths)
-    inputs = [fingerprint_file(path) for path in paths]
-    builder = _Builder(options, progress)
-    joined = builder.join()
-    return write_pairs(
-        output,
-        builder.pairs(output.parent),
-        lambda pair_file: builder.manifest(joined, pair_file=pair_file, inputs=inputs),
+    settings = settings or RunSettings()
+    _refuse(options, output, settings)
+    tasks = plan_tasks({"source": options.source_dumps, "target": options.target_dumps})
+    found = join_articles(options, tasks, workers=settings.workers, progress=progress)
+    folder = WorkFolder.open(output, _identity(options), overwrite=settings.overwrite)
+    _clean(tasks, _Cleaning(folder, options, found.join), settings, progress)
+    done = {task: account for task in tasks if (account := folder.account(task))}
+    if settings.shard is not None:
+        return BuildReport(segments_done=len(done), segments=len(tasks), manifest=None)
+    pairing = Pairing(
+        folder=folder,
+        tasks=tasks,
+        source=SideArticles(ids=found.join.source_ids),
+        target=SideArticles(ids=found.join.target_ids),
+        licence=options.licence,
     )
-
-
-@dataclass(kw_only=True, slots=True)
-class _Side:
-    """One wiki: its dump, what the first pass found in it, and what became of its articles."""
-
-    name: SideName
-    paths: tuple[Path, ...]
-    index: WikiIndex
-    drops: Counter[str] = field(default_factory=Counter)
-    num_characters: int = 0
-    """Of the clean texts in pairs."""
-
-    @property
-    def wiki(self) -> str:
-        return f"{self.index.language}wiki"
-
-    def counts(self) -> dict[str, int]:
-        return {**self.index.counts, "characters_in_pairs": self.num_characters}
-
-
-class _Builder:
-    """The two passes; the steps are called in the order they stand here."""
-
-    def __init__(self, options: WikipediaPairsOptions, progress: Progress) -> None:
-        self._options = options
-        self._progress = progress
-        self._num_pairs = 0
-        self._target_of: dict[int, int] = {}  # source page -> target page
-        self._source = self._index("source", options.source_dumps, options.source_language)
-        self._target = self._index("target", options.target_dumps, options.target_language)
-
-    def _index(self, name: SideName, paths: tuple[Path, ...], language: str) -> _Side:
-        on_bytes = _meter(self._progress, f"index {name}", paths)
-        index = index_dump(paths, language=language, on_bytes=on_bytes)
-        if not len(index.article_ids):
-            raise DataError(
-                f"{name} dump must hold articles, got {index.counts['pages']} pages without any "
-                f"in {', '.join(map(str, paths))}. Use the pages-articles dump of the wiki."
-            )
-        return _Side(name=name, paths=paths, index=index)
-
-    def join(self) -> WikiJoin:
-        """Find every article's partner; articles without one are dropped here."""
-        options = self._options
-        from_target = options.langlinks_of == "target"
-        languages = (options.target_language, options.source_language)
-        linking, linked = languages if from_target else languages[::-1]
-        links = read_langlinks(
-            options.langlinks,
-            linking_language=linking,
-            linked_language=linked,
-            on_bytes=_meter(self._progress, "links", (options.langlinks,)),
-        )
-        joined = join_wikis(
-            source=self._source.index,
-            target=self._target.index,
-            links=links,
-            links_of=options.langlinks_of,
-        )
-        self._source.drops.update(joined.source.drops())
-        self._target.drops.update(joined.target.drops())
-        self._target_of = joined.partners()
-        return joined
-
-    def pairs(self, folder: Path) -> Iterator[Pair]:
-        """Clean the targets into a file without a name in `folder`, then pair the sources."""
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as store:
-            offsets = self._store_targets(store)
-            usable = {s for s, t in self._target_of.items() if t in offsets}
-            self._source.drops[PARTNER_UNUSABLE] += len(self._target_of) - len(usable)
-            for page, text in self._clean_articles(self._source, usable):
-                if reason := self._reason(text):
-                    self._source.drops[reason] += 1
-                    self._target.drops[PARTNER_UNUSABLE] += 1
-                    continue
-                store.seek(offsets[self._target_of[page.id]])
-                stored = orjson.loads(store.readline())
-                self._num_pairs += 1
-                self._source.num_characters += len(text or "")
-                self._target.num_characters += len(stored["text"])
-                yield self._pair(_article(self._source, page, text or ""), stored)
-        if not self._num_pairs:
-            reasons = ", ".join(f"{n} {reason}" for reason, n in self._drops().items())
-            raise DataError(
-                "dumps must have articles that link to each other, got no pair and "
-                f"dropped: {reasons or 'none'}. Check that the dumps and the langlinks "
-                "are of the wikis you named, or lower --min-characters."
-            )
-
-    def _store_targets(self, store: BinaryIO) -> dict[int, int]:
-        """Page id -> where its clean article lies in `store`."""
-        offsets: dict[int, int] = {}
-        wanted = set(self._target_of.values())
-        for page, text in self._clean_articles(self._target, wanted):
-            if reason := self._reason(text):
-                self._target.drops[reason] += 1
-                continue
-            offsets[page.id] = store.tell()
-            store.write(to_json_line(_article(self._target, page, text or "")))
-        return offsets
-
-    def _clean_articles(self, side: _Side, wanted: set[int]) -> Iterator[tuple[Page, str | None]]:
-        """The wanted articles of a dump with their clean text, None where cleaning failed."""
-        on_bytes = _meter(self._progress, f"clean {side.name}", side.paths)
-        waiting = set(wanted)
-        for path in side.paths:
-            for page in read_pages(path, with_text=True, on_bytes=on_bytes):
-                if page.id not in waiting or (
-                    page_kind(page, language=side.index.language) != "articles"
-                ):
-                    continue
-                waiting.remove(page.id)
-                yield page, self._clean(page, language=side.index.language)
-        if waiting:
-            raise DataError(
-                f"{side.name} dump must stay as it is while it is read, got {len(waiting)} "
-                "articles less in the second pass. Run the command again."
-            )
-
-    def _clean(self, page: Page, *, language: str) -> str | None:
-        try:
-            return clean_wikitext(
-                page.text, language=language, keep_headings=self._options.keep_headings
-            )
-        except DataError:
-            return None
-
-    def _reason(self, text: str | None) -> str:
-        """Why a clean text cannot be used; empty where it can."""
-        if text is None:
-            return CLEANING_FAILED
-        if not text:
-            return EMPTY_AFTER_CLEANING
-        return TOO_SHORT if len(text) < self._options.min_characters else ""
-
-    def _pair(self, source: dict[str, Any], target: dict[str, Any]) -> Pair:
-        return Pair(
-            id=f"{source['id']}-{target['id']}",
-            source=_document(source),
-            targets=(_document(target),),
-            origin="langlink",
-            provenance={
-                "source": source["provenance"],
-                "target": target["provenance"],
-                "licence": self._options.licence,
-            },
-        )
-
-    def _drops(self) -> dict[str, int]:
-        sides = (self._source, self._target)
-        return {f"{side.name}.{reason}": n for side in sides for reason, n in (+side.drops).items()}
-
-    def manifest(
-        self, joined: WikiJoin, *, pair_file: FileFingerprint, inputs: list[FileFingerprint]
-    ) -> Manifest:
-        """The account, after the last pair."""
-        for side in (self._source, self._target):
-            left = len(side.index.article_ids) - self._num_pairs - side.drops.total()
-            assert left == 0, f"{left} {side.name} articles are neither paired nor dropped"
-        return Manifest(
-            kind=KIND,
-            options=self._options.for_manifest(),
-            counts={
-                "pairs": self._num_pairs,
-                "source": self._source.counts(),
-                "target": self._target.counts(),
-                "langlinks": dict(joined.links),
-            },
-            drops=self._drops(),
-            files={KIND: pair_file},
-            inputs=inputs,
-            parents=[],
-        )
-
-
-def _article(side: _Side, page: Page, text: str) -> dict[str, Any]:
-    return {
-        "id": f"{side.wiki}:{page.id}",
-        "language": side.index.language,
-        "title": page.title,
-        "text": text,
-        "provenance": {
-            "wiki": side.wiki,
-            "page_id": page.id,
-            "revision_id": page.revision_id,
-            "timestamp": page.timestamp,
-        },
-    }
-
-
-def _document(article: dict[str, Any]) -> Document:
-    return Document(**{key: article[key] for key in ("id", "language", "title", "text")})
-
-
-def _meter(progress: Progress, stage: str, paths: tuple[Path, ...]) -> OnBytes:
-    """Add up the bytes of one stage for `progress`."""
+    whole = WikipediaAccount(options=options, found=found, pairing=pairing, segments=done)
+    total = sum(task.segment.num_bytes for task in tasks if task.side == "source")
+    pairs = _some(pairing.pairs(meter(progress, "pair", total=total)), whole)
     try:
-        total = sum(path.stat().st_size for path in paths)
+        manifest = write_pairs(output, pairs, whole.manifest)
+    except NoPairs:
+        folder.remove()  # there is nothing to go on with
+        raise
+    if not settings.keep_work:
+        folder.remove()
+    return BuildReport(segments_done=len(tasks), segments=len(tasks), manifest=manifest)
+
+
+class NoPairs(DataError):
+    """No article has a usable partner."""
+
+
+def _refuse(options: WikipediaPairsOptions, output: Path, settings: RunSettings) -> None:
+    account = manifest_path(output)
+    refuse_existing(output, account, overwrite=settings.overwrite or is_incomplete(account))
+    refuse_inputs([output, account], inputs=options.inputs())
+    if settings.shard is None:
+        return
+    index, count = settings.shard
+    if not 0 <= index < count:
+        raise ConfigError(
+            f"shard must be i/n with 0 <= i < n, got {index}/{count}. Count the shards from 0."
+        )
+    if None in (options.source_tables, options.target_tables):
+        raise ConfigError(
+            "shards must have the page and redirect tables of both wikis, got none for one of "
+            "them. Give them, or each shard would scan the whole dump for titles."
+        )
+
+
+def _identity(options: WikipediaPairsOptions) -> dict[str, Any]:
+    """What runs must have in common to share a work folder.
+
+    Files are told apart by what costs nothing to know: every shard would have to read them all.
+    """
+    try:
+        files = [
+            [path.name, status.st_size, status.st_mtime_ns]
+            for path in options.inputs()
+            for status in [path.stat()]
+        ]
     except OSError as error:
         raise unreadable(Path(str(error.filename)), error) from error
-    done = 0
+    return {"options": options.for_manifest(), "files": files}
 
-    def on_bytes(num_bytes: int) -> None:
-        nonlocal done
-        done += num_bytes
-        progress(stage, done, total)
 
-    return on_bytes
+class _Cleaning:
+    """What a process does with a task."""
+
+    def __init__(self, folder: WorkFolder, options: WikipediaPairsOptions, join: WikiJoin) -> None:
+        self.folder = folder
+        self.page_seconds = options.page_seconds
+        ids: dict[SideName, Ints] = {"source": join.source_ids, "target": join.target_ids}
+        self._cleaners = {
+            side: ArticleCleaner(
+                language=options.language(side), wanted=frozenset(wanted.tolist()), options=options
+            )
+            for side, wanted in ids.items()
+        }
+
+    def __call__(self, task: Task, bad_pages: dict[int, str], alarm: PageAlarm) -> SegmentAccount:
+        account = self._cleaners[task.side].clean_segment(
+            task.segment, self.folder.articles(task), bad_pages, alarm
+        )
+        self.folder.finish(task, account)
+        return account
+
+
+def _clean(
+    tasks: list[Task], cleaning: _Cleaning, settings: RunSettings, progress: Progress
+) -> None:
+    """Have the segments of this shard cleaned that are not."""
+    index, count = settings.shard or (0, 1)
+    ours = [task for number, task in enumerate(tasks) if number % count == index]
+    left = [task for task in ours if cleaning.folder.account(task) is None]
+    on_bytes = meter(progress, "clean", total=sum(task.segment.num_bytes for task in left))
+    processes = SegmentProcesses[Task, SegmentAccount](
+        cleaning, workers=settings.workers, page_seconds=cleaning.page_seconds
+    )
+    for task, _ in processes.results(iter(left)):
+        on_bytes(task.segment.num_bytes)
+
+
+def _some(pairs: Iterator[Pair], account: WikipediaAccount) -> Iterator[Pair]:
+    """The pairs; raises `DataError` where there is none."""
+    yield from pairs
+    if not account.pairing.num_pairs:
+        reasons = ", ".join(f"{n} {reason}" for reason, n in account.drops().items())
+        raise NoPairs(
+            "dumps must have articles that link to each other, got no pair and dropped: "
+            f"{reasons or 'none'}. Check that the dumps and the langlinks are of the wikis you "
+            "named, or lower --min-characters."
+        )

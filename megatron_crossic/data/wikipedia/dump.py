@@ -21,6 +21,8 @@ from megatron_crossic.errors import DataError
 TEXT_BUFFER_BYTES = 1 << 16
 # What a scan without texts keeps of each, for a `#REDIRECT [[…]]`: a title has 255 bytes at most.
 NUM_FIRST_CHARACTERS = 1000
+# MediaWiki takes no page above 2 MiB. Longer ones are kept up to here, to be dropped as too large.
+MAX_TEXT_CHARACTERS = 8 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +41,7 @@ class Page:
     model: str
     format: str
     text: str
-    """Wikitext; only its beginning where the pages were read without texts."""
+    """Wikitext; only its beginning where the pages were read without texts, or it has no end."""
 
 
 def read_pages(path: Path, *, with_text: bool, on_bytes: OnBytes = ignore_bytes) -> Iterator[Page]:
@@ -54,6 +56,20 @@ def read_pages(path: Path, *, with_text: bool, on_bytes: OnBytes = ignore_bytes)
         yield from parser.take()
     parser.feed(b"", is_last=True)
     yield from parser.take()
+
+
+def parse_fragment(content: bytes, *, path: Path, with_text: bool = True) -> list[Page]:
+    """The pages of some whole `<page>` elements; `DataError` where one is not well-formed."""
+    parser = _PageParser(path, with_text=with_text)
+    parser.feed(b"<mediawiki>")
+    parser.feed(content)
+    parser.feed(b"</mediawiki>", is_last=True)
+    return parser.take()
+
+
+def check_header(content: bytes, *, path: Path) -> None:
+    """Raise `DataError` unless an export may begin like this; it may go on behind."""
+    _PageParser(path, with_text=False).feed(content)
 
 
 # (parent, element) -> the value it fills. `contributor/id` and `content/text` are not ours.
@@ -78,6 +94,7 @@ class _PageParser:
         self._elements: list[str] = []
         self._values: dict[str, str] = {}
         self._parts: list[str] = []
+        self._num_characters = 0
         self._ready: list[Page] = []
         parser = expat.ParserCreate()
         parser.buffer_text = True
@@ -116,7 +133,13 @@ class _PageParser:
         elif (parent, name) in LEAVES:
             self._parts = []
             keep_all = self._with_text or name != "text"
-            self._parser.CharacterDataHandler = self._parts.append if keep_all else self._keep_first
+            self._num_characters = 0
+            self._parser.CharacterDataHandler = self._keep if keep_all else self._keep_first
+
+    def _keep(self, part: str) -> None:
+        self._num_characters += len(part)
+        if self._num_characters <= MAX_TEXT_CHARACTERS:
+            self._parts.append(part)
 
     def _keep_first(self, part: str) -> None:
         # At the end of a block expat hands over what it has, be it `#REDI`.

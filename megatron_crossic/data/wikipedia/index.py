@@ -161,6 +161,16 @@ class IndexBuilder:
         self._target_keys.append(0)
         self._target_codes.append(CODE[reason])
 
+    def extend(self, other: "IndexBuilder") -> None:
+        """Take all that another builder of the same wiki has taken, behind what is here."""
+        for is_article in (True, False):
+            self._ids[is_article] += other._ids[is_article]
+            self._keys[is_article] += other._keys[is_article]
+        self._target_ids += other._target_ids
+        self._target_keys += other._target_keys
+        self._target_codes += other._target_codes
+        self.counts.update(other.counts)
+
     def build(self) -> WikiIndex:
         """The index; the builder is empty then."""
         article_ids, article_keys = self._take(True)

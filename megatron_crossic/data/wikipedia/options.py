@@ -24,10 +24,17 @@ class WikipediaPairsOptions:
     target_language: str
     langlinks_of: SideName = "target"
     """The wiki that published `langlinks`."""
+    source_tables: tuple[Path, Path] | None = None
+    """SQL dumps of the source wiki's page and redirect tables; None scans the dump instead."""
+    target_tables: tuple[Path, Path] | None = None
     min_characters: int = 1
     """An article whose clean text is shorter is dropped, with its partner."""
     keep_headings: bool = True
     """Keep section headings as paragraphs of their own."""
+    max_page_characters: int = 4 << 20
+    """A page of more wikitext is dropped: MediaWiki itself takes none above 2 MiB."""
+    page_seconds: float = 60.0
+    """A page that takes longer to clean is dropped. It depends on the machine which ones do."""
     licence: str = "CC BY-SA 4.0"
     """Licence of the texts, noted in every pair's provenance."""
 
@@ -53,17 +60,35 @@ class WikipediaPairsOptions:
                 f"min_characters must be at least 1, got {self.min_characters}. "
                 "Use 1 to keep every article that is not empty."
             )
+        for name in ("max_page_characters", "page_seconds"):
+            if (limit := getattr(self, name)) <= 0:
+                raise ConfigError(f"{name} must be positive, got {limit}. Give a larger limit.")
         if not self.source_dumps or not self.target_dumps:
             raise ConfigError(
                 f"dumps must be given for both sides, got {len(self.source_dumps)} source and "
                 f"{len(self.target_dumps)} target files. Name at least one of each."
             )
 
+    def language(self, side: SideName) -> str:
+        return self.source_language if side == "source" else self.target_language
+
+    def dumps(self, side: SideName) -> tuple[Path, ...]:
+        return self.source_dumps if side == "source" else self.target_dumps
+
+    def tables(self, side: SideName) -> tuple[Path, Path] | None:
+        return self.source_tables if side == "source" else self.target_tables
+
+    def inputs(self) -> list[Path]:
+        """All files that are read."""
+        tables = [*(self.source_tables or ()), *(self.target_tables or ())]
+        return [*self.source_dumps, *self.target_dumps, self.langlinks, *tables]
+
     def for_manifest(self) -> dict[str, Any]:
         """The options with file names instead of paths."""
-        return {
-            **asdict(self),
-            "source_dumps": [path.name for path in self.source_dumps],
-            "target_dumps": [path.name for path in self.target_dumps],
-            "langlinks": self.langlinks.name,
-        }
+        return {name: _without_folders(value) for name, value in asdict(self).items()}
+
+
+def _without_folders(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.name
+    return list(map(_without_folders, value)) if isinstance(value, tuple) else value

@@ -1,0 +1,118 @@
+"""Who is whose partner, told by the tables of both wikis or, without those, by their dumps."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from megatron_crossic.data.inputs import file_size
+from megatron_crossic.data.wikipedia.index import IndexBuilder, WikiIndex
+from megatron_crossic.data.wikipedia.join import WikiJoin, join_wikis
+from megatron_crossic.data.wikipedia.links import read_langlinks
+from megatron_crossic.data.wikipedia.options import SideName, WikipediaPairsOptions
+from megatron_crossic.data.wikipedia.processes import PageAlarm, SegmentProcesses
+from megatron_crossic.data.wikipedia.progress import Progress, meter
+from megatron_crossic.data.wikipedia.segments import Damage, read_segment
+from megatron_crossic.data.wikipedia.sources import add_page, index_tables
+from megatron_crossic.data.wikipedia.work import Task
+from megatron_crossic.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArticleJoin:
+    """The partners and the account of how they were found."""
+
+    join: WikiJoin
+    malformed: Mapping[str, Any]
+    """`side.table` -> rows that were skipped, and where."""
+
+
+def join_articles(
+    options: WikipediaPairsOptions,
+    tasks: Iterable[Task],
+    *,
+    workers: int,
+    progress: Progress,
+) -> ArticleJoin:
+    """Each article's partner or why it has none; `tasks` are the segments of both dumps."""
+    indices: dict[SideName, WikiIndex] = {}
+    for side in ("source", "target"):
+        segments = [task for task in tasks if task.side == side]
+        indices[side] = _index(options, side, segments, workers, progress)
+    of_source = options.langlinks_of == "source"
+    linking: SideName = "source" if of_source else "target"
+    links = read_langlinks(
+        options.langlinks,
+        linking_language=indices[linking].language,
+        linked_language=indices["target" if of_source else "source"].language,
+        on_bytes=meter(progress, "read links", total=file_size(options.langlinks)),
+    )
+    malformed = {
+        f"{side}.{table}": account
+        for side, tables in (
+            *((side, index.malformed) for side, index in indices.items()),
+            (linking, links.malformed),
+        )
+        for table, account in tables.items()
+        if account["rows"]
+    }
+    joined = join_wikis(
+        source=indices["source"],
+        target=indices["target"],
+        links=links,
+        links_of=options.langlinks_of,
+    )
+    return ArticleJoin(join=joined, malformed=malformed)
+
+
+def _index(
+    options: WikipediaPairsOptions,
+    side: SideName,
+    tasks: list[Task],
+    workers: int,
+    progress: Progress,
+) -> WikiIndex:
+    language, tables = options.language(side), options.tables(side)
+    if tables is not None:
+        total = sum(map(file_size, tables))
+        on_bytes = meter(progress, f"read {side} tables", total=total)
+        index = index_tables(*tables, language=language, on_bytes=on_bytes)
+    else:
+        index = _scan(tasks, language, workers, progress)
+    if not len(index.article_ids):
+        files: Iterable[Path] = tables or options.dumps(side)
+        raise DataError(
+            f"{side} wiki must have articles, got {index.counts['pages']} pages without any "
+            f"in {', '.join(map(str, files))}. Use the dumps of a whole wiki."
+        )
+    return index
+
+
+def _scan(tasks: list[Task], language: str, workers: int, progress: Progress) -> WikiIndex:
+    """Read the titles and redirects out of the segments of one dump."""
+
+    def scan(task: Task, _: dict[int, str], __: PageAlarm) -> tuple[IndexBuilder, Damage]:
+        part, damage = IndexBuilder(language), Damage()
+        for page in read_segment(task.segment, damage=damage, with_text=False):
+            add_page(part, page)
+        return part, damage
+
+    total = sum(task.segment.num_bytes for task in tasks)
+    on_bytes = meter(progress, f"scan {tasks[0].side} dump", total=total)
+    processes = SegmentProcesses[Task, tuple[IndexBuilder, Damage]](
+        scan, workers=workers, page_seconds=0
+    )
+    parts, num_damaged = {}, 0
+    for task, (part, damage) in processes.results(iter(tasks)):
+        parts[task.number] = part
+        num_damaged += len(damage.streams) + len(damage.pages)
+        on_bytes(task.segment.num_bytes)
+    index = IndexBuilder(language)
+    for number in sorted(parts):  # of a page that is there twice the first one counts
+        index.extend(parts.pop(number))
+    if num_damaged and not index.counts["articles"]:
+        raise DataError(
+            f"dump must be well-formed XML, got {num_damaged} damaged places and no article in "
+            f"{tasks[0].segment.path}. Download it again."
+        )
+    return index.build()
