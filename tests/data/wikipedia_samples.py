@@ -93,3 +93,27 @@ def quote_sql(text: str) -> str:
     for character, escaped in (("\\", "\\\\"), ("'", "\\'"), ('"', '\\"'), ("\n", "\\n")):
         text = text.replace(character, escaped)
     return text.replace("\0", "\\0").replace("\x1a", "\\Z").replace("\r", "\\r")
+
+
+def table_sql(table: str, columns: str, rows: Sequence[Sequence[int | str | None]]) -> str:
+    """Any table as `mysqldump` writes it; `columns` are separated by blanks."""
+    lines = ",\n".join(f"  `{column}` varbinary(255) DEFAULT NULL" for column in columns.split())
+    values = ",".join(f"({','.join(map(_literal, row))})" for row in rows)
+    return f"CREATE TABLE `{table}` (\n{lines}\n);\nINSERT INTO `{table}` VALUES {values};\n"
+
+
+def _literal(value: int | str | None) -> str:
+    if value is None:
+        return "NULL"
+    return str(value) if isinstance(value, int) else f"'{quote_sql(value)}'"
+
+
+def page_sql(rows: Sequence[Sequence[int | str | None]]) -> str:
+    """A page table, as far as it is read: id, namespace, title, is redirect, content model."""
+    columns = "page_id page_namespace page_title page_is_redirect page_content_model"
+    return table_sql("page", columns, rows)
+
+
+def redirect_sql(rows: Sequence[Sequence[int | str | None]]) -> str:
+    """A redirect table: from, namespace, title, interwiki, fragment."""
+    return table_sql("redirect", "rd_from rd_namespace rd_title rd_interwiki rd_fragment", rows)
