@@ -139,7 +139,7 @@ def _redirect_rows(
         if not page.is_redirect:
             continue
         title = random_numbers.choice(
-            [last, *(random_numbers.choice(pages).title for _ in range(2))]
+            [last, popular(random_numbers, pages), popular(random_numbers, pages)]
         )
         last = page.title
         kind = random_numbers.choices(
@@ -169,12 +169,19 @@ def _link_rows(
         for language in OTHER_LANGUAGES[: random_numbers.randint(0, 3)]:
             if language != other_language:
                 yield page.id, language, page.title.replace("_", " ")
-        if random_numbers.random() < (0.3 if page.is_redirect else 0.85):
-            title = respelled(random_numbers, random_numbers.choice(others).title)
+        if random_numbers.random() < (0.4 if page.is_redirect else 0.75):
+            title = respelled(random_numbers, popular(random_numbers, others))
             page_id = page.id + random_numbers.choices([0, 10**7], [97, 3])[0]
             yield page_id, other_language, title
             if random_numbers.random() < 0.02:
                 yield page_id, other_language, random_numbers.choice(others).title
+
+
+def popular(random_numbers: random.Random, pages: Sequence[MadePage]) -> str:
+    """The title of one of the pages, every other time of the first tenth of them."""
+    if random_numbers.random() < 0.5:
+        pages = pages[: len(pages) // 10]
+    return random_numbers.choice(pages).title
 
 
 def respelled(random_numbers: random.Random, title: str) -> str:
