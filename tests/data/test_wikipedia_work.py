@@ -10,9 +10,9 @@ import pytest
 from wikipedia_samples import (
     dump_xml,
     langlinks_sql,
-    page_table_sql,
+    page_sql,
     page_xml,
-    redirect_table_sql,
+    redirect_sql,
     write_multistream,
     write_packed,
 )
@@ -52,11 +52,11 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WikipediaPairsOp
 
 def tables(prefix: Path, pages: Sequence[tuple[int, str, str]]) -> tuple[Path, Path]:
     """With a redirect that no link leads to: a whole wiki has some."""
-    rows = [(page_id, 0, title.replace(" ", "_"), 0) for page_id, title, _ in pages]
-    redirects = [(900, 0, rows[0][2])]
+    rows = [(page_id, 0, title.replace(" ", "_"), 0, "wikitext") for page_id, title, _ in pages]
+    redirects = [(900, 0, rows[0][2], None, None)]
     return (
-        write_packed(Path(f"{prefix}-page.sql.gz"), page_table_sql([*rows, (900, 0, "Other", 1)])),
-        write_packed(Path(f"{prefix}-redirect.sql.gz"), redirect_table_sql(redirects)),
+        write_packed(Path(f"{prefix}-page.sql.gz"), page_sql([*rows, (900, 0, "Other", 1, None)])),
+        write_packed(Path(f"{prefix}-redirect.sql.gz"), redirect_sql(redirects)),
     )
 
 

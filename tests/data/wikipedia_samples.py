@@ -104,44 +104,25 @@ def write_multistream(path: Path, pages: Sequence[str], *, stream_pages: int = 4
     return path
 
 
-def page_table_sql(rows: Sequence[tuple[int, int, str, int]]) -> str:
-    """A page dump with (id, namespace, title, is redirect), the other columns made up."""
-    values = ",".join(
-        f"({page},{namespace},'{quote_sql(title)}',{redirect},0,0.5,'20240501120000',NULL,1,9,"
-        "'wikitext',NULL)"
-        for page, namespace, title, redirect in rows
-    )
-    return f"""CREATE TABLE `page` (
-  `page_id` int(8) unsigned NOT NULL AUTO_INCREMENT,
-  `page_namespace` int(11) NOT NULL DEFAULT 0,
-  `page_title` varbinary(255) NOT NULL DEFAULT '',
-  `page_is_redirect` tinyint(1) unsigned NOT NULL DEFAULT 0,
-  `page_is_new` tinyint(1) unsigned NOT NULL DEFAULT 0,
-  `page_random` double unsigned NOT NULL DEFAULT 0,
-  `page_touched` binary(14) NOT NULL,
-  `page_links_updated` varbinary(14) DEFAULT NULL,
-  `page_latest` int(8) unsigned NOT NULL DEFAULT 0,
-  `page_len` int(8) unsigned NOT NULL DEFAULT 0,
-  `page_content_model` varbinary(32) DEFAULT NULL,
-  `page_lang` varbinary(35) DEFAULT NULL,
-  PRIMARY KEY (`page_id`)
-) ENGINE=InnoDB;
-INSERT INTO `page` VALUES {values};
-"""
+def table_sql(table: str, columns: str, rows: Sequence[Sequence[int | str | None]]) -> str:
+    """Any table as `mysqldump` writes it; `columns` are separated by blanks."""
+    lines = ",\n".join(f"  `{column}` varbinary(255) DEFAULT NULL" for column in columns.split())
+    values = ",".join(f"({','.join(map(_literal, row))})" for row in rows)
+    return f"CREATE TABLE `{table}` (\n{lines}\n);\nINSERT INTO `{table}` VALUES {values};\n"
 
 
-def redirect_table_sql(rows: Sequence[tuple[int, int, str]]) -> str:
-    """A redirect dump with (from, namespace, title)."""
-    values = ",".join(
-        f"({page},{namespace},'{quote_sql(title)}','','')" for page, namespace, title in rows
-    )
-    insert = f"INSERT INTO `redirect` VALUES {values};\n" if rows else ""
-    return f"""CREATE TABLE `redirect` (
-  `rd_from` int(8) unsigned NOT NULL DEFAULT 0,
-  `rd_namespace` int(11) NOT NULL DEFAULT 0,
-  `rd_title` varbinary(255) NOT NULL DEFAULT '',
-  `rd_interwiki` varbinary(32) DEFAULT NULL,
-  `rd_fragment` varbinary(255) DEFAULT NULL,
-  PRIMARY KEY (`rd_from`)
-) ENGINE=InnoDB;
-{insert}"""
+def _literal(value: int | str | None) -> str:
+    if value is None:
+        return "NULL"
+    return str(value) if isinstance(value, int) else f"'{quote_sql(value)}'"
+
+
+def page_sql(rows: Sequence[Sequence[int | str | None]]) -> str:
+    """A page table, as far as it is read: id, namespace, title, is redirect, content model."""
+    columns = "page_id page_namespace page_title page_is_redirect page_content_model"
+    return table_sql("page", columns, rows)
+
+
+def redirect_sql(rows: Sequence[Sequence[int | str | None]]) -> str:
+    """A redirect table: from, namespace, title, interwiki, fragment."""
+    return table_sql("redirect", "rd_from rd_namespace rd_title rd_interwiki rd_fragment", rows)
