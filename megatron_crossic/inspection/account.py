@@ -33,9 +33,7 @@ def account_sections(manifest: Manifest) -> list[Section]:
     filled = {} if fill_rate is None else {"fill rate": f"{fill_rate:.2%}"}
     kept = {**manifest.counts, **dropped, **filled}
     sections = [
-        table_section(
-            "Pairs and tokens", {**manifest.counts, **dropped, **filled}, is_numeric=True
-        ),
+        table_section("Pairs and tokens", kept, is_numeric=True),
         table_section("Tokens by language", _shares(languages), is_numeric=True),
         table_section("Tokens by role", _shares(roles), is_numeric=True),
         table_section("Format", {**details, "code_version": manifest.code_version}),

@@ -32,7 +32,7 @@ class Chart:
     """What a histogram says."""
 
     name: str
-    """Unique on the page; letters only."""
+    """Unique on the page; letters and hyphens only."""
     title: str
     x_label: str
     y_label: str
