@@ -12,8 +12,11 @@ from megatron_crossic.inspection.pairs.statistics import (
     SidesStatistics,
 )
 
-LENGTH_STEPS, RATIO_STEPS = 2, 4
+LENGTH_STEPS = 2
 """Bars per doubling."""
+RATIO_STEPS = (16, 8, 4)
+"""The same for ratios: the most that make no more than `MOST_BARS`."""
+MOST_BARS = 40
 LARGEST_DOUBLING = 4
 """Ratios beyond 1/16 and 16 are drawn in the outermost bars."""
 MOST_EDGES = 7
@@ -48,13 +51,14 @@ def length_charts(statistics: PairStatistics) -> list[Chart]:
 def _length_chart(
     found: LanguageStatistics, counts: Mapping[int, int], first: int, last: int, series: int
 ) -> Chart:
+    empty = f" {found.num_empty:,} are empty." if found.num_empty else ""
     return Chart(
         name=f"lengths-{found.language}",
         title=f"Lengths, {found.language}",
         x_label="characters of a document",
         y_label="documents",
         caption=f"{quantiles_in_words(found.lengths, '{:,.0f}')}; the longest has "
-        f"{found.longest:,} characters, {found.num_empty:,} have none.",
+        f"{found.longest:,} characters.{empty}",
         bars=_bars(counts, first, last, LENGTH_STEPS, series, _number, _short_number),
         last_edge=_short_number(last / LENGTH_STEPS),
     )
@@ -66,27 +70,44 @@ def ratio_charts(statistics: PairStatistics) -> list[Chart]:
 
 
 def _ratio_chart(found: SidesStatistics) -> Chart:
-    largest = LARGEST_DOUBLING * RATIO_STEPS
-    counts: dict[int, int] = {}
-    for step, n in found.ratios.coarse(RATIO_STEPS).items():
-        clipped = min(max(step, -largest), largest - 1)
-        counts[clipped] = counts.get(clipped, 0) + n
-    first, last = _whole_doublings(min(counts), max(counts), RATIO_STEPS)
+    steps, counts, (first, last) = _ratio_bars(found.ratios)
+    empty = f" {found.num_one_empty:,} pairs have an empty side." if found.num_one_empty else ""
     return Chart(
         name=f"ratios-{found.source}-{found.target}",
         title=f"Length ratios, {found.target} to {found.source}",
         x_label=f"{found.target} characters per {found.source} character",
         y_label="pairs",
-        caption=f"{quantiles_in_words(found.ratios, '{:.2f}')}. {found.num_one_empty:,} pairs "
-        f"have an empty side and no ratio. The outermost bars also hold what is beyond "
-        f"1/{2**LARGEST_DOUBLING} and {2**LARGEST_DOUBLING}.",
-        bars=_bars(counts, first, last, RATIO_STEPS, None, _ratio, times),
-        last_edge=times(last / RATIO_STEPS),
+        caption=f"{quantiles_in_words(found.ratios, '{:.2f}')}.{empty}{_beyond(found)}",
+        bars=_bars(counts, first, last, steps, None, _ratio, times),
+        last_edge=times(last / steps),
     )
 
 
+def _beyond(found: SidesStatistics) -> str:
+    """Says so where the outermost bars hold more than their place on the axis."""
+    doublings = found.ratios.coarse(1)
+    if min(doublings) >= -LARGEST_DOUBLING and max(doublings) < LARGEST_DOUBLING:
+        return ""
+    largest = 2**LARGEST_DOUBLING
+    return f" The outermost bars also hold what is beyond 1/{largest} and {largest}."
+
+
+def _ratio_bars(ratios: LogHistogram) -> tuple[int, dict[int, int], tuple[int, int]]:
+    """Bars per doubling, counts of bars, and the range of bars: the finest that fits."""
+    for steps in RATIO_STEPS:
+        largest = LARGEST_DOUBLING * steps
+        counts: dict[int, int] = {}
+        for step, n in ratios.coarse(steps).items():
+            clipped = min(max(step, -largest), largest - 1)
+            counts[clipped] = counts.get(clipped, 0) + n
+        first, last = _whole_doublings(min(counts), max(counts), steps)
+        if last - first <= MOST_BARS:
+            break
+    return steps, counts, (first, last)
+
+
 def quantiles_in_words(histogram: LogHistogram, form: str) -> str:
-    """ "Median 3,200, 5 % below 410, 5 % above 21,000"."""
+    """As in "Median 3,200, 5 % below 410, 5 % above 21,000"."""
     low, middle, high = (histogram.quantile(q) for q in (0.05, 0.5, 0.95))
     if low is None or middle is None or high is None:
         return "Nothing to measure"
@@ -131,4 +152,4 @@ def _ratio(doublings: float) -> str:
 
 
 def _short_number(doublings: float) -> str:
-    return f"{2**doublings:,.0f}" if doublings < 17 else f"{2**doublings / 1e6:.2g}M"
+    return f"{2**doublings:,.0f}" if doublings < 20 else f"{2**doublings / 1e6:.2g}M"

@@ -9,6 +9,7 @@ from io import BytesIO
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from megatron_crossic.inspection.charts import Chart
 from megatron_crossic.inspection.marks import visible_line
@@ -42,7 +43,7 @@ def figure_png(report: PairReport) -> bytes:
     with mpl.rc_context({"text.parse_math": False, "font.size": 9}):
         figure = Figure(
             figsize=(COLUMNS * PANEL_INCHES[0], rows * PANEL_INCHES[1] + 0.5),
-            layout="constrained",
+            layout=ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.15),
             facecolor=colours["paper"],
         )
         name = visible_line(report.path.name)
@@ -141,7 +142,8 @@ def _draw_confusion(confusion: Confusion, colours: dict[str, str], axes: Axes) -
     axes.set_xticks(range(len(detected)), detected)
     axes.set_yticks(range(len(rows)), [claimed for claimed, _ in rows])
     axes.set_xlim(-0.5, len(detected) - 0.5)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_ylim(max(len(rows), 5) - 0.5, -0.5)
+    axes.xaxis.tick_top()
 
 
 def _draw_confusion_row(

@@ -82,7 +82,7 @@ def _detected(report: PairReport) -> str:
 
 def _account(report: PairReport) -> str:
     if report.manifest is None:
-        return ""
+        return "<p class=facts>Not known: there is no manifest beside the file.</p>"
     sections = "".join(map(section_html, manifest_sections(report.manifest)))
     return f"<div class=account>{sections}</div>"
 

@@ -11,6 +11,9 @@ JAPANESE = "Japanese"
 """Han with kana among it: one script for our purposes, as kana alone is."""
 _LEAST_KANA = 0.05
 """Share of kana in Japanese text is above 0.3; a Chinese text quotes a name at most."""
+_LEAST_BESIDE_LATIN = 0.2
+"""Of the letters: product names, units and links bring Latin into every text, and a word takes more
+letters in Latin than in Han, so that a Japanese manual can have more of them."""
 
 _RANGES = {
     "Latin": "41-5A 61-7A AA-AA BA-BA C0-D6 D8-F6 F8-24F 1E00-1EFF FF21-FF3A FF41-FF5A",
@@ -69,7 +72,10 @@ def excerpt(text: str) -> str:
 
 
 def main_script(text: str) -> str:
-    """The script of most letters of the excerpt of `text`; `none` where there is no letter."""
+    """The script of a text, by its excerpt; `none` where there is no letter.
+
+    That of most letters, but Latin only where no other has a fifth of them.
+    """
     encoded = excerpt(text).encode("utf-32-le", "surrogatepass")
     points = np.minimum(np.frombuffer(encoded, dtype="<u4"), len(_TABLE) - 1)
     counts = np.bincount(_TABLE[points], minlength=len(_NAMES))
@@ -78,7 +84,12 @@ def main_script(text: str) -> str:
     if counts[kana] and counts[kana] >= _LEAST_KANA * (counts[kana] + counts[han]):
         counts[kana] += counts[han]
         counts[han] = 0
-    most = int(counts.argmax())
+    latin = _NAMES.index("Latin")
+    others = counts.copy()
+    others[latin] = 0
+    most = int(others.argmax())
+    if counts[most] < _LEAST_BESIDE_LATIN * counts.sum():
+        most = int(counts.argmax())
     if not counts[most]:
         return NO_SCRIPT
     return JAPANESE if most == kana else _NAMES[most]

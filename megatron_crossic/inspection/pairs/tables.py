@@ -118,7 +118,9 @@ def script_table(statistics: PairStatistics) -> str:
         ]
         for code, found in statistics.languages.items()
     ]
-    caption = "The script of most letters, from at most 2,000 characters of each document."
+    caption = (
+        "Told by at most 2,000 characters; Latin where no other script has a fifth of the letters."
+    )
     return wide_table("Scripts", caption, ["language", *scripts], rows)
 
 
@@ -183,8 +185,8 @@ def strangers_table(confusion: Confusion) -> str:
     if not rows:
         return ""
     shown, total = len(confusion.strangers), confusion.num_strangers
-    count = f"All {total:,}" if shown == total else f"{shown:,} of {total:,}"
+    count = f"{total:,}" if shown == total else f"{shown:,} of {total:,}"
     return (
-        f"<details class=strangers><summary>{count} documents of another language</summary>"
+        f"<details class=strangers><summary>Of another language: {count}</summary>"
         f"<table class=words><tbody>{rows}</tbody></table></details>"
     )
