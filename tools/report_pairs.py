@@ -35,9 +35,10 @@ def main() -> None:
         report = report_pairs(arguments.pairs, options, on_progress=show)
     finally:
         line.end()
+    written = write_report(report, **outputs)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     print("\n".join(summary_lines(report)))
-    for path in write_report(report, **outputs):
+    for path in written:
         print(f"{path.stat().st_size / 1e6:.1f} MB: {path}")
 
 

@@ -77,7 +77,7 @@ def require_identifier() -> None:
     if importlib.util.find_spec("py3langid") is None:
         raise ConfigError(
             "--detect-languages must find a language identifier, got none. "
-            "Install it: pip install py3langid (or pip install .[languages] here)."
+            "Install it: pip install py3langid, or leave the option out."
         )
 
 

@@ -7,10 +7,9 @@ PART_CHARACTERS = 1000
 """From the beginning and again from the middle of a text: what stands for all of it."""
 
 NO_SCRIPT = "none"
-JAPANESE = "Japanese"
-"""Han with kana among it: one script for our purposes, as kana alone is."""
 _LEAST_KANA = 0.05
-"""Share of kana in Japanese text is above 0.3; a Chinese text quotes a name at most."""
+"""Han with so much kana among it counts as Japanese, as kana alone does: its share in Japanese text
+is above 0.3, and a Chinese text quotes a name at most."""
 _LEAST_BESIDE_LATIN = 0.2
 """Of the letters: product names, units and links bring Latin into every text, and a word takes more
 letters in Latin than in Han, so that a Japanese manual can have more of them."""
@@ -42,17 +41,18 @@ _RANGES = {
     "Ethiopic": "1200-139F 2D80-2DDF AB00-AB2F",
     "Khmer": "1780-17DD",
     "Mongolian": "1820-18AF",
-    "Kana": "3041-30FF 31F0-31FF FF66-FF9F",
+    "Japanese": "3041-30FF 31F0-31FF FF66-FF9F",
     "Han": "3005-3007 3400-4DBF 4E00-9FFF F900-FAFF 20000-3347F",
 }
 """Code points of letters and the marks that stand among them, in hexadecimal."""
 
 _NAMES = (NO_SCRIPT, *_RANGES)
+_LATIN, _KANA, _HAN = (_NAMES.index(name) for name in ("Latin", "Japanese", "Han"))
 
 
-def _table() -> NDArray[np.uint8]:
+def _table() -> NDArray[np.intp]:
     """Code point -> index into `_NAMES`; 0 for what is no letter of a script known here."""
-    table = np.zeros(0x33480, dtype=np.uint8)
+    table = np.zeros(0x33481, dtype=np.intp)
     for number, name in enumerate(_RANGES, start=1):
         for span in _RANGES[name].split():
             first, last = (int(end, 16) for end in span.split("-"))
@@ -76,20 +76,14 @@ def main_script(text: str) -> str:
 
     That of most letters, but Latin only where no other has a fifth of them.
     """
-    encoded = excerpt(text).encode("utf-32-le", "surrogatepass")
-    points = np.minimum(np.frombuffer(encoded, dtype="<u4"), len(_TABLE) - 1)
-    counts = np.bincount(_TABLE[points], minlength=len(_NAMES))
+    points = np.frombuffer(excerpt(text).encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    letters = _TABLE.take(points, mode="clip")
+    counts = np.bincount(letters, minlength=len(_NAMES)).tolist()
     counts[0] = 0
-    kana, han = _NAMES.index("Kana"), _NAMES.index("Han")
-    if counts[kana] and counts[kana] >= _LEAST_KANA * (counts[kana] + counts[han]):
-        counts[kana] += counts[han]
-        counts[han] = 0
-    latin = _NAMES.index("Latin")
-    others = counts.copy()
-    others[latin] = 0
-    most = int(others.argmax())
-    if counts[most] < _LEAST_BESIDE_LATIN * counts.sum():
-        most = int(counts.argmax())
-    if not counts[most]:
-        return NO_SCRIPT
-    return JAPANESE if most == kana else _NAMES[most]
+    if counts[_KANA] and counts[_KANA] >= _LEAST_KANA * (counts[_KANA] + counts[_HAN]):
+        counts[_KANA] += counts[_HAN]
+        counts[_HAN] = 0
+    most = max(range(len(counts)), key=lambda script: script != _LATIN and counts[script])
+    if counts[most] < _LEAST_BESIDE_LATIN * sum(counts):
+        most = counts.index(max(counts))
+    return _NAMES[most] if counts[most] else NO_SCRIPT
