@@ -50,7 +50,7 @@ def test_nothing_acts_and_nothing_comes_from_elsewhere(report: PairReport) -> No
     assert {address for address in addresses if not (address or "").startswith("#")} == {
         "https://en.wikipedia.org/wiki/Berlin",
         "https://en.wikipedia.org/w/index.php?oldid=7&a=%22<b>",
-        'https://example.org/"><script>window.ran=1</script>',  # inside the attribute it is harmless
+        'https://example.org/"><script>window.ran=1</script>',  # harmless in there
     }
     (policy,) = [a["content"] for _, a in page.elements if a.get("http-equiv")]
     ((_, style),) = page.raw
