@@ -48,6 +48,14 @@ def fingerprint_pairs(path: Path) -> FileFingerprint:
     return fingerprint_file(path)
 
 
+def pair_file_manifest(path: Path) -> Manifest | None:
+    """What lies beside a pair file and agrees with it; None where there is nothing."""
+    if not manifest_path(path).exists():
+        return None
+    _check_manifest(path)
+    return read_manifest(manifest_path(path), kind=KIND)
+
+
 def _check_manifest(path: Path) -> FileFingerprint:
     manifest = read_manifest(manifest_path(path), kind=KIND)
     recorded = manifest.files.get(KIND)

@@ -31,19 +31,26 @@ def account_sections(manifest: Manifest) -> list[Section]:
     languages, roles = (details.pop(key, {}) for key in _APART)
     dropped = {f"dropped: {reason}": n for reason, n in manifest.drops.items()}
     filled = {} if fill_rate is None else {"fill rate": f"{fill_rate:.2%}"}
-    inputs = {f"{i.name}": f"{i.num_bytes:,} bytes, sha256 {i.sha256}" for i in manifest.inputs}
+    kept = {**manifest.counts, **dropped, **filled}
     sections = [
-        _section("Pairs and tokens", {**manifest.counts, **dropped, **filled}, is_numeric=True),
-        _section("Tokens by language", _shares(languages), is_numeric=True),
-        _section("Tokens by role", _shares(roles), is_numeric=True),
-        _section("Format", {**details, "code_version": manifest.code_version}),
-        _section("Options", manifest.options),
-        _section("Inputs", inputs),
+        table_section("Pairs and tokens", kept, is_numeric=True),
+        table_section("Tokens by language", _shares(languages), is_numeric=True),
+        table_section("Tokens by role", _shares(roles), is_numeric=True),
+        table_section("Format", {**details, "code_version": manifest.code_version}),
+        table_section("Options", manifest.options),
+        inputs_section(manifest),
     ]
     return [section for section in sections if section.rows]
 
 
-def _section(title: str, values: Mapping[str, Any], *, is_numeric: bool = False) -> Section:
+def inputs_section(manifest: Manifest) -> Section:
+    """The files an artifact was made from."""
+    inputs = {i.name: f"{i.num_bytes:,} bytes, sha256 {i.sha256}" for i in manifest.inputs}
+    return table_section("Inputs", inputs)
+
+
+def table_section(title: str, values: Mapping[str, Any], *, is_numeric: bool = False) -> Section:
+    """Any mapping as a table; a mapping inside it becomes rows `outer: inner`."""
     return Section(title=title, rows=tuple(_rows(values)), is_numeric=is_numeric)
 
 

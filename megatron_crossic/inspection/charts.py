@@ -2,20 +2,12 @@
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
-
-from megatron_crossic.inspection.marks import visible_line
-from megatron_crossic.inspection.statistics import (
-    LARGEST_DOUBLING,
-    RATIO_STEPS,
-    Statistics,
-    ratio_bins,
-)
 
 WIDTH, HEIGHT = 360, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 22, 10, 44
@@ -40,7 +32,7 @@ class Chart:
     """What a histogram says."""
 
     name: str
-    """Unique on the page; letters only."""
+    """Unique on the page; letters and hyphens only."""
     title: str
     x_label: str
     y_label: str
@@ -48,107 +40,16 @@ class Chart:
     bars: tuple[Bar, ...]
     last_edge: str = ""
     """What stands below the right end of the last bar."""
+    is_discrete: bool = False
+    """Whether bars stand for things apart, with their label below the middle."""
 
 
-def statistics_charts(statistics: Statistics, languages: Sequence[str]) -> list[Chart]:
-    """Fill rate, chunk lengths, length ratios and language shares."""
-    windows = f"{statistics.num_counted:,} windows"
-    every = statistics.num_counted == statistics.num_windows
-    over = f"All {windows}" if every else f"{windows} of {statistics.num_windows:,}, evenly spread"
-    return [
-        _fill_chart(statistics, over),
-        _chunk_chart(statistics, over),
-        _ratio_chart(statistics, over),
-        _language_chart(statistics, over, languages),
-    ]
-
-
-def _fill_chart(statistics: Statistics, over: str) -> Chart:
-    seq_length = len(statistics.filled) - 1
-    percent = 100 * np.arange(seq_length + 1) / seq_length
-    mean = float(percent @ statistics.filled) / max(1, statistics.num_counted)
-    bars, last = _coarsen(percent, statistics.filled, label=lambda x: f"{x:g} %", limit=100)
-    return Chart(
-        name="fill",
-        title="Fill rate",
-        x_label="tokens that are not padding",
-        y_label="windows",
-        caption=f"{over}; {mean:.2f} % filled on average.",
-        bars=bars,
-        last_edge=last,
-    )
-
-
-def _chunk_chart(statistics: Statistics, over: str) -> Chart:
-    counts = statistics.chunk_tokens
-    lengths = np.arange(len(counts), dtype=np.float64)
-    total = int(counts.sum())
-    mean = float(lengths @ counts) / max(1, total)
-    bars, last = _coarsen(lengths, counts, label=lambda x: f"{x:,.0f}", limit=len(counts) - 1)
-    return Chart(
-        name="chunks",
-        title="Chunk lengths",
-        x_label="tokens of a chunk",
-        y_label="chunks",
-        caption=f"{over} with {total:,} chunks of {mean:,.0f} tokens on average.",
-        bars=bars,
-        last_edge=last,
-    )
-
-
-def _ratio_chart(statistics: Statistics, over: str) -> Chart:
-    edges, counts = ratio_bins(), statistics.ratios
-    used = np.flatnonzero(counts)
-    first, last = (int(used[0]), int(used[-1]) + 1) if len(used) else (0, 0)
-    # Whole doublings at both ends, so that the axis reads ½ 1 2 4.
-    first, last = first // RATIO_STEPS * RATIO_STEPS, -(-last // RATIO_STEPS) * RATIO_STEPS
-    upper = edges + 1 / RATIO_STEPS
-    bars = tuple(
-        Bar(
-            label=f"{2 ** edges[i]:.2f} to {2 ** upper[i]:.2f}",
-            edge=_times(edges[i]) if i % RATIO_STEPS == 0 else "",
-            count=int(counts[i]),
-        )
-        for i in range(first, last)
-    )
-    alone = statistics.chunks_of_one_side
-    largest = 2**LARGEST_DOUBLING
-    return Chart(
-        name="ratios",
-        title="Length ratios",
-        x_label="target tokens per source token, in a chunk",
-        y_label="chunks",
-        caption=(
-            f"{over}; {alone:,} chunks have one side only and no ratio. The outermost bars also "
-            f"hold what is beyond 1/{largest} and {largest}."
-        ),
-        bars=bars,
-        last_edge=_times(edges[last - 1] + 1 / RATIO_STEPS) if last else "",
-    )
-
-
-def _times(doublings: float) -> str:
+def times(doublings: float) -> str:
+    """-2 -> "1/4", 3 -> "8"."""
     return f"{2**doublings:g}" if doublings >= 0 else f"1/{2**-doublings:g}"
 
 
-def _language_chart(statistics: Statistics, over: str, languages: Sequence[str]) -> Chart:
-    total = int(statistics.language_tokens.sum())
-    names = [visible_line(name) for name in languages]
-    counted = zip(names, statistics.language_tokens.tolist(), strict=True)
-    return Chart(
-        name="languages",
-        title="Language shares",
-        x_label="language",
-        y_label="tokens",
-        caption=f"{over} with {total:,} tokens of text.",
-        bars=tuple(
-            Bar(label=f"{name}, {n / max(1, total):.1%}", edge=name, count=n, series=i)
-            for i, (name, n) in enumerate(counted)
-        ),
-    )
-
-
-def _coarsen(
+def coarsen(
     values: NDArray[np.float64],
     counts: NDArray[np.int64],
     *,
@@ -220,8 +121,7 @@ def _drawing(chart: Chart) -> list[str]:
         parts.append(f'<path class=grid d="M{LEFT} {y:.1f}h{plot_width}"/>')
         parts.append(_label(LEFT - 6, y + 3.5, _short(i * step), "end"))
     each = plot_width / max(1, len(chart.bars))
-    is_discrete = any(bar.series is not None for bar in chart.bars)
-    width = min(each * 0.6, 60) if is_discrete else max(each - 1, 0.5)
+    width = min(each * 0.6, 60) if chart.is_discrete else max(each - 1, 0.5)
     for i, bar in enumerate(chart.bars):
         height = max(plot_height * bar.count / top, 1.0 if bar.count else 0.0)
         x = LEFT + i * each + (each - width) / 2
@@ -231,7 +131,7 @@ def _drawing(chart: Chart) -> list[str]:
             f'width="{width:.1f}" height="{height:.1f}" rx="1">'
             f"<title>{escape(bar.label)}: {bar.count:,}</title></rect>"
         )
-        at = LEFT + (i + 0.5 * is_discrete) * each
+        at = LEFT + (i + 0.5 * chart.is_discrete) * each
         parts.append(_label(at, bottom + 14, bar.edge, "middle"))
     parts.append(_label(LEFT + plot_width, bottom + 14, chart.last_edge, "middle"))
     parts.append(_label(LEFT + plot_width / 2, HEIGHT - 8, chart.x_label, "middle", "axis"))
@@ -255,8 +155,3 @@ def _short(number: float) -> str:
         if number >= size:
             return f"{number / size:g}{suffix}"
     return f"{number:g}"
-
-
-def charts_html(statistics: Statistics, languages: Sequence[str]) -> str:
-    """All figures, one after the other."""
-    return "".join(map(chart_html, statistics_charts(statistics, languages)))

@@ -5,12 +5,9 @@ that are in it, by their hashes, and nothing else: no request leaves the page an
 article contains could run. Texts lie in a block of JSON that the script turns into text nodes.
 """
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -19,14 +16,16 @@ from megatron_crossic.data.store import WindowStore
 from megatron_crossic.data.tokenizer import Tokenizer
 from megatron_crossic.data.writer import data_set_files
 from megatron_crossic.files import atomic_output, refuse_existing, refuse_inputs
-from megatron_crossic.inspection.account import Section, account_sections
-from megatron_crossic.inspection.charts import charts_html
+from megatron_crossic.inspection.account import account_sections
 from megatron_crossic.inspection.languages import direction
 from megatron_crossic.inspection.marks import visible_line
+from megatron_crossic.inspection.markup import assets, content_policy, section_html
 from megatron_crossic.inspection.statistics import count_windows
 from megatron_crossic.inspection.view import Source, WindowView, read_source, view_window
+from megatron_crossic.inspection.window_charts import charts_html
 from megatron_crossic.manifest import manifest_path
 
+_STYLES = ("base.css", "windows.css")
 _SCRIPTS = ("search.js", "window.js", "keys.js")
 """Parts of the page's one script, in order."""
 
@@ -61,20 +60,16 @@ def write_page(
 
 def page_html(store: WindowStore, views: Sequence[WindowView], sources: Sequence[Source]) -> str:
     """The page as one string."""
-    style, script = _asset("page.css"), "\n".join(map(_asset, _SCRIPTS))
+    style, script = (assets(*names) for names in (_STYLES, _SCRIPTS))
     name = visible_line(store.prefix.name)
-    policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    return Template(_asset("page.html")).substitute(
-        policy=policy,
+    return Template(assets("windows.html")).substitute(
+        policy=content_policy(style=style, script=script),
         style=style,
         script=script,
         name=escape(name),
         lead=escape(_lead(store, len(views))),
         charts=charts_html(count_windows(store), store.languages),
-        account="".join(map(_section_html, account_sections(store.manifest))),
+        account="".join(map(section_html, account_sections(store.manifest))),
         data=_json(_data(store, name, views, sources)),
     )
 
@@ -89,15 +84,6 @@ def _lead(store: WindowStore, num_shown: int) -> str:
             f"{num_shown:,} on this page",
         ]
     )
-
-
-def _section_html(section: Section) -> str:
-    kind = "numbers" if section.is_numeric else "words"
-    rows = "".join(
-        f"<tr><th scope=row>{escape(label)}</th><td><bdi>{escape(value)}</bdi></td></tr>"
-        for label, value in section.rows
-    )
-    return f"<section><h3>{escape(section.title)}</h3><table class={kind}>{rows}</table></section>"
 
 
 def _data(
@@ -147,13 +133,3 @@ def _source_data(source: Source) -> dict[str, Any]:
 def _json(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.translate(_UNSAFE)
-
-
-def _asset(name: str) -> str:
-    return resources.files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    """A source of Content-Security-Policy that allows exactly this inline text."""
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"

@@ -1,9 +1,7 @@
 """One window as a person reads it: labelled segments of text and the pairs they came from."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +11,7 @@ from megatron_crossic.data.spans import NO_CHUNK, NO_PAIR, Role
 from megatron_crossic.data.store import WindowStore
 from megatron_crossic.data.tokenizer import Tokenizer
 from megatron_crossic.errors import DataError
+from megatron_crossic.inspection.facts import Fact, facts
 from megatron_crossic.inspection.marks import one_cut_mark, visible, visible_line
 
 
@@ -64,20 +63,6 @@ class WindowView:
     def pairs(self) -> list[int]:
         """The pairs of the window, in order of appearance."""
         return list(dict.fromkeys(s.pair for s in self.segments if s.pair is not None))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fact:
-    """One thing that is known about a pair."""
-
-    name: str
-    """Dotted path of the key: `provenance.source.page_id`."""
-    value: str
-
-    @property
-    def link(self) -> str | None:
-        """The value where it is a web address that may be followed."""
-        return self.value if _is_web_address(self.value) else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,27 +125,5 @@ def read_source(store: WindowStore, pair: int) -> Source:
         pair=pair,
         id=visible_line(str(record.pop("id", ""))),
         documents=tuple(zip(names, titles, strict=False)),
-        facts=tuple(_facts(record)),
+        facts=tuple(facts(record)),
     )
-
-
-def _facts(value: Any, name: str = "") -> Iterator[Fact]:
-    """The leaves of a JSON value; empty ones say nothing and are left out."""
-    if isinstance(value, Mapping):
-        inner = value.items()
-    elif isinstance(value, list):
-        inner = ((str(i), item) for i, item in enumerate(value))  # type: ignore[assignment]
-    else:
-        if value is not None and value != "":
-            yield Fact(name=visible_line(name), value=visible_line(str(value)))
-        return
-    for key, item in inner:
-        yield from _facts(item, f"{name}.{key}" if name else str(key))
-
-
-def _is_web_address(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-    except ValueError:  # "http://[" is no address
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.netloc) and " " not in value

@@ -1,85 +1,16 @@
 """The page in a real browser: Debian's Chromium without a screen."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from browser import Browser
 from inspected_windows import ARABIC, Chunk, hostile_data_set, record, write_data_set
 
 from megatron_crossic.data.spans import Role
 from megatron_crossic.inspection.page import write_page
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-waiting = pytest.importorskip("selenium.webdriver.support.wait")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs Chromium: apt-get install chromium chromium-driver"
-)
-
 SOURCE, TARGET = Role.SOURCE, Role.TARGET
 MANY = 500
-
-
-class Browser:
-    """What the tests ask of the browser."""
-
-    def __init__(self, driver: Any) -> None:
-        self._driver = driver
-
-    def open(self, page: Path, *, width: int = 1280, dark: bool = False) -> None:
-        """Load a page afresh at a width."""
-        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        self._driver.get("about:blank")
-        self._driver.get(page.as_uri())
-
-    def ask(self, expression: str, *arguments: object) -> Any:
-        """The value of a JavaScript expression."""
-        return self._driver.execute_script(f"return {expression.strip()}", *arguments)
-
-    def wait_for(self, expression: str) -> Any:
-        """The value of an expression as soon as it is true."""
-        return waiting.WebDriverWait(self._driver, 60).until(lambda _: self.ask(expression))
-
-    def press(self, keys: str) -> None:
-        webdriver.ActionChains(self._driver).send_keys(keys).perform()
-
-    def click(self, selector: str) -> None:
-        self._driver.find_element("css selector", selector).click()
-
-    def text(self, selector: str) -> str:
-        """All text inside the first element that fits, as the page holds it."""
-        return str(self.ask("document.querySelector(arguments[0]).textContent", selector))
-
-    def complaints(self) -> list[str]:
-        """What the browser has written to its console since it was asked last."""
-        return [entry["message"] for entry in self._driver.get_log("browser")]
-
-    def print_pdf(self) -> bytes:
-        return bytes(self._driver.print_page(), "ascii")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    profile = tmp_path_factory.mktemp("profile")
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",  # CI runs as root, where Chromium refuses its sandbox
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        f"--user-data-dir={profile}",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER)) as driver:
-        yield Browser(driver)
 
 
 @pytest.fixture(scope="module")

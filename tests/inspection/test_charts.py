@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inspected_windows import hostile_data_set
 
-from megatron_crossic.inspection.charts import MOST_BARS, chart_html, statistics_charts
+from megatron_crossic.inspection.charts import MOST_BARS, chart_html
 from megatron_crossic.inspection.statistics import Statistics, count_windows, ratio_bins
+from megatron_crossic.inspection.window_charts import statistics_charts
 
 COUNTS = st.dictionaries(st.integers(0, 4096), st.integers(1, 10**7), max_size=30)
 

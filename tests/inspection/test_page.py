@@ -4,32 +4,14 @@ import base64
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from inspected_windows import hostile_data_set
+from parsed_page import Page
 
 from megatron_crossic.errors import ConfigError
 from megatron_crossic.inspection.page import refuse_output, write_page
-
-
-class Page(HTMLParser):
-    """Elements with their attributes, and the text of scripts and styles."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.raw: list[tuple[str, str]] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        if self.cdata_elem:
-            self.raw.append((self.cdata_elem, data))
 
 
 @pytest.fixture
