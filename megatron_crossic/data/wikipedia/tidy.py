@@ -4,15 +4,9 @@ import re
 from collections.abc import Iterator
 
 from megatron_crossic.data.wikipedia.namespaces import is_file
-from megatron_crossic.data.wikipedia.render import FORMULA_END, FORMULA_START, LINE_BREAK
+from megatron_crossic.data.wikipedia.characters import FORMULA_END, FORMULA_START, LINE_BREAK
 
-# Half characters (`&#xD800;`) and invisible ones that steer direction or line breaks; the joiners
-# U+200C and U+200D stay, they are spelling in several scripts.
-INVISIBLE = re.compile(
-    "[\ud800-\udfff\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffc\ufffd"
-    "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]"
-)
-BLANKS = re.compile("[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f]+")
+BLANKS = re.compile(" {2,}")
 LIST_LINE = re.compile(r"([*#:;]+)\s*(.*)")
 # Kana, Han and their punctuation: lines of such text join without a blank.
 UNSPACED = re.compile("[\u3001-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff65]")
@@ -47,8 +41,7 @@ STRAY_BLANK = re.compile(r" +([.,;:!?،؛؟。、，；：！？])(?=\s|$|[\"')\
 
 def to_paragraphs(text: str, *, language: str) -> list[str]:
     """The paragraphs of rendered text: list items on lines of their own, other lines joined."""
-    text = INVISIBLE.sub("", text).replace("\x85", "\n").replace("\u2028", "\n")
-    text = text.replace("\u2029", "\n\n").replace(LINE_BREAK, "\n" + LINE_BREAK)
+    text = text.replace(LINE_BREAK, "\n" + LINE_BREAK)
     paragraphs: list[str] = []
     lines: list[str] = []
     for line in _lines(text, language=language):

@@ -1,0 +1,62 @@
+"""Single characters of wikitext: entities, invisible ones, and a shield against being markup.
+
+A shielded character stands in Unicode's private use area, 0xE000 above its ASCII place: the parser
+and every pattern take it for a letter. So `&lt;`, `<nowiki>[[</nowiki>` and a bracket that nothing
+closes pass through all stages as text and are unshielded after the last.
+"""
+
+import html
+import re
+
+LINE_BREAK = "\v"
+# Around the number of a formula.
+FORMULA_START, FORMULA_END = "\ue000", "\ue001"
+SHIELD = 0xE000
+SUPERSCRIPTS = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
+
+ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+RESERVED = re.compile("[\ue000-\ue07f\v]")
+# Half characters (`&#xD800;`) and invisible ones that steer direction or line breaks; the joiners
+# U+200C and U+200D stay, they are spelling in several scripts.
+INVISIBLE = re.compile(
+    "[\ud800-\udfff\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffc\ufffd"
+    "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]"
+)
+BLANK = re.compile("[\t\u00a0\u1680\u2000-\u200a\u202f\u205f]")
+LINE_ENDS = re.compile("\r\n|[\r\x85\u2028]")
+
+PUNCTUATION = [code for code in range(0x21, 0x7F) if not chr(code).isalnum()]
+TO_SHIELDED = {code: SHIELD + code for code in PUNCTUATION}
+SHIELDED = re.compile(f"[{chr(SHIELD + 0x21)}-{chr(SHIELD + 0x7E)}]")
+
+
+def shield(text: str) -> str:
+    """`text` with its ASCII punctuation out of reach of every pattern."""
+    return text.translate(TO_SHIELDED)
+
+
+def unshield(text: str) -> str:
+    """The inverse of `shield`."""
+    return SHIELDED.sub(_unshield_one, text)
+
+
+def _unshield_one(found: re.Match[str]) -> str:
+    return chr(ord(found[0]) - SHIELD)
+
+
+def plain_characters(wikitext: str) -> str:
+    """`wikitext` with `\\n` at line ends, `" "` for every blank, entities decoded, no invisibles.
+
+    What entities stand for is shielded where it could be taken for markup.
+    """
+    text = RESERVED.sub(" ", LINE_ENDS.sub("\n", wikitext))
+    if "&" in text:
+        text = ENTITY.sub(_decode, text)
+    return BLANK.sub(" ", INVISIBLE.sub("", text.replace("\u2029", "\n\n")))
+
+
+def _decode(entity: re.Match[str]) -> str:
+    character = html.unescape(entity[0])
+    if character == entity[0]:
+        return character  # `&nosuchname;` is shown as it is
+    return shield(" " if character.isspace() else RESERVED.sub("", character))
