@@ -13,10 +13,11 @@ BRACKETED = re.compile(
 BARE = re.compile(
     rf"\b(?:{SCHEMES})://[^\s\[\]<>\"{{}}|]*[^\s\[\]<>\"{{}}|.,;:!?)、。，）」]/?", re.IGNORECASE
 )
-# What is left must be no address for the parser, which knows these without slashes as well.
+# What is left must be no address for the parser, which knows some without slashes as well. The colon
+# stands first in the pattern: it is rare, and searching for one character is fast.
 LIKE_ADDRESS = re.compile(
-    r":(?=//)|\[(?=//)|(?:(?<=bitcoin)|(?<=geo)|(?<=magnet)|(?<=mailto)|(?<=news)|(?<=sips?)"
-    r"|(?<=sms)|(?<=tel)|(?<=urn)|(?<=xmpp)):".replace("(?<=sips?)", "(?<=sip)|(?<=sips)"),
+    ":(?:(?=//)|(?<=bitcoin:)|(?<=geo:)|(?<=magnet:)|(?<=mailto:)|(?<=news:)|(?<=sip:)|(?<=sips:)"
+    "|(?<=sms:)|(?<=tel:)|(?<=urn:)|(?<=xmpp:))",
     re.IGNORECASE,
 )
 
@@ -25,12 +26,8 @@ def drop_addresses(wikitext: str) -> str:
     """Take out addresses and leave their labels."""
     if "//" in wikitext or "[mailto:" in wikitext:
         wikitext = BARE.sub("", BRACKETED.sub(_label, wikitext))
-    return LIKE_ADDRESS.sub(_shield, wikitext)
+    return LIKE_ADDRESS.sub(shield(":"), wikitext).replace("[//", shield("[") + "//")
 
 
 def _label(found: re.Match[str]) -> str:
     return (found[1] or found[2] or "").strip()
-
-
-def _shield(found: re.Match[str]) -> str:
-    return shield(found[0])

@@ -17,6 +17,8 @@ from megatron_crossic.data.wikipedia.templates import find_rule
 # characters, are text: the parser's time grows with depth times length.
 MAX_DEPTH = 30
 MAX_LENGTH = 100_000
+# In one run: `{{{{{1|name}}}}}` has five.
+MAX_BRACES = 6
 
 TOKEN = re.compile(
     r"\[\[([^\[\]{}|\n]*)(?:\|[^\[\]{}|\n]*)?\]\]"  # a link with nothing inside it
@@ -90,9 +92,10 @@ class _Scan:
         if len(self.stack) >= MAX_DEPTH:
             self.parts.append(shield(character * count))
             return
-        if character == "[" and count > 2:  # `[[[a]]]` is a link in brackets
-            self.parts.append(shield("[" * (count - 2)))
-            count = 2
+        most = 2 if character == "[" else MAX_BRACES  # `[[[a]]]` is a link in brackets
+        if count > most:
+            self.parts.append(shield(character * (count - most)))
+            count = most
         self._push(character, count)
 
     def _push(self, character: str, count: int) -> None:

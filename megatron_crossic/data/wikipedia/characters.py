@@ -14,16 +14,17 @@ FORMULA_START, FORMULA_END = "\ue000", "\ue001"
 SHIELD = 0xE000
 SUPERSCRIPTS = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
 
-ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-RESERVED = re.compile("[\ue000-\ue07f\v]")
-# Half characters (`&#xD800;`) and invisible ones that steer direction or line breaks; the joiners
-# U+200C and U+200D stay, they are spelling in several scripts.
-INVISIBLE = re.compile(
-    "[\ud800-\udfff\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffc\ufffd"
+ENTITY = re.compile(r"&(?:#[0-9]{1,9}|#[xX][0-9A-Fa-f]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
+# Blanks to be a blank, reserved characters to be one too, and characters to drop: half ones
+# (`&#xD800;`) and invisible ones that steer direction or line breaks; the joiners U+200C and
+# U+200D stay, they are spelling in several scripts. One pattern: each costs a look at every
+# character.
+BLANKS = "\t\v\f\u00a0\u1680\u2000-\u200a\u202f\u205f\ue000-\ue07f"
+ODD = re.compile(
+    f"([{BLANKS}])|(\r\n?|[\x85\u2028\u2029])"
+    "|[\ud800-\udfff\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffc\ufffd"
     "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]"
 )
-BLANK = re.compile("[\t\u00a0\u1680\u2000-\u200a\u202f\u205f]")
-LINE_ENDS = re.compile("\r\n|[\r\x85\u2028]")
 
 PUNCTUATION = [code for code in range(0x21, 0x7F) if not chr(code).isalnum()]
 TO_SHIELDED = {code: SHIELD + code for code in PUNCTUATION}
@@ -49,14 +50,20 @@ def plain_characters(wikitext: str) -> str:
 
     What entities stand for is shielded where it could be taken for markup.
     """
-    text = RESERVED.sub(" ", LINE_ENDS.sub("\n", wikitext))
-    if "&" in text:
-        text = ENTITY.sub(_decode, text)
-    return BLANK.sub(" ", INVISIBLE.sub("", text.replace("\u2029", "\n\n")))
+    text = ODD.sub(_plain, wikitext)
+    return ENTITY.sub(_decode, text).replace("&#", shield("&#")) if "&" in text else text
+
+
+def _plain(odd: re.Match[str]) -> str:
+    if odd[1]:
+        return " "
+    return {None: "", "\u2029": "\n\n"}.get(odd[2], "\n")
 
 
 def _decode(entity: re.Match[str]) -> str:
+    if entity[0] == "&nbsp;":
+        return " "
     character = html.unescape(entity[0])
     if character == entity[0]:
         return character  # `&nosuchname;` is shown as it is
-    return shield(" " if character.isspace() else RESERVED.sub("", character))
+    return " " if character.isspace() else shield(ODD.sub("", character))

@@ -8,6 +8,7 @@ that only list sources or links (`References`, `See also`, … in seven language
 """
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from megatron_crossic.data.wikipedia.addresses import drop_addresses
@@ -65,7 +66,7 @@ def clean_wikitext(
     sections = [_clean(section, renderer) for section in _without_appendices(stripped)]
     blocks: list[str] = []
     for index, section in enumerate(sections):
-        if keep_headings and section.heading and _has_text(sections[index:]):
+        if keep_headings and section.heading and _has_text(sections, index):
             blocks.append(section.heading)
         blocks += section.paragraphs
     text = insert_formulas("\n\n".join(blocks), elements.formulas)
@@ -98,12 +99,11 @@ def _paragraphs(wikitext: str, renderer: Renderer) -> list[str]:
     return to_paragraphs(unshield(renderer.render(parts)), language=renderer.language)
 
 
-def _has_text(sections: list[_CleanSection]) -> bool:
-    """Whether the first section or one below it has text."""
-    first = sections[0]
-    for section in sections:
-        if section is not first and section.level <= first.level:
+def _has_text(sections: Sequence[_CleanSection], index: int) -> bool:
+    """Whether the section at `index` or one below it has text."""
+    level = sections[index].level
+    while not sections[index].paragraphs:
+        index += 1
+        if index == len(sections) or sections[index].level <= level:
             return False
-        if section.paragraphs:
-            return True
-    return False
+    return True

@@ -22,8 +22,8 @@ SWITCH = re.compile(
     r"ไม่มีสารบัญ|บังคับสารบัญ|สารบัญ|ไม่มีแก้เฉพาะส่วน|ไม่มีหมวดหมู่"
     r")__"
 )
-QUOTES = re.compile("'{2,}")
-HEADING = re.compile(r"^=[^\n]*=[ \t]*$", re.MULTILINE)
+MANY_QUOTES = re.compile("'{4,}")
+HEADING = re.compile(r"\n=[^\n]*=[ \t]*(?![^\n])")
 EQUALS_AT_START = re.compile(r"^=+", re.MULTILINE)
 RULE = re.compile(r"^-{5,}", re.MULTILINE)
 
@@ -60,13 +60,15 @@ def drop_switches(wikitext: str) -> str:
         wikitext = SWITCH.sub("", wikitext)
     if "-----" in wikitext:
         wikitext = RULE.sub("----", wikitext)
-    return QUOTES.sub(_drop_quotes, wikitext) if "''" in wikitext else wikitext
+    if "''''" in wikitext:
+        wikitext = MANY_QUOTES.sub(_drop_quotes, wikitext)
+    return wikitext.replace("'''", "").replace("''", "")
 
 
 def _drop_quotes(quotes: re.Match[str]) -> str:
-    """Marks of italic (2), bold (3) and both (5) go; the apostrophes left over stay."""
+    """Marks of bold (3) and of bold and italic (5) go; the apostrophes left over stay."""
     num = len(quotes[0])
-    return "'" if num == 4 else "'" * max(0, num - 5)
+    return shield("'" if num == 4 else "'" * (num - 5))
 
 
 def drop_tables(wikitext: str) -> str:
@@ -105,11 +107,12 @@ def _ends_table(start: str) -> bool:
 
 def split_sections(wikitext: str) -> Iterator[Section]:
     """Yield the lead and then every section, in order."""
-    level, heading, start = 0, "", 0
+    level, heading, start = 0, "", 1
+    wikitext = "\n" + wikitext
     for found in HEADING.finditer(wikitext):
-        line = found[0].rstrip(" \t")
+        line = found[0].strip()
         num_equals = min(len(line) - len(line.lstrip("=")), len(line) - len(line.rstrip("=")), 6)
-        title = line[num_equals : len(line) - num_equals].strip(" \t")
+        title = line[num_equals : len(line) - num_equals].strip()
         if not title.strip("="):
             continue  # nothing but equals signs
         yield _section(level, heading, wikitext[start : found.start()])
