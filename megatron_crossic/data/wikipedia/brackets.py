@@ -13,8 +13,9 @@ from megatron_crossic.data.wikipedia import namespaces
 from megatron_crossic.data.wikipedia.characters import shield
 from megatron_crossic.data.wikipedia.templates import find_rule
 
-# Real articles nest 6 deep at most. Deeper brackets, and constructs longer than this many
-# characters, are text: the parser's time grows with depth times length.
+# The parser's time grows with depth times length, so both have a bound. Deeper brackets are text; of
+# a longer construct the brackets go and the content stays. Real articles nest 6 deep at most, and
+# what they hold in one template that shows text is a quotation or a list.
 MAX_DEPTH = 30
 MAX_LENGTH = 100_000
 # In one run: `{{{{{1|name}}}}}` has five.
@@ -135,10 +136,11 @@ class _Scan:
         return num
 
     def _construct(self, opening: str, content: list[str]) -> list[str]:
+        if sum(map(len, content)) > MAX_LENGTH:
+            name, bar, rest = content[0].partition("|")
+            return [rest if bar else name, *content[1:]]
         closing = opening.translate({ord("{"): "}", ord("["): "]"})
-        if sum(map(len, content)) <= MAX_LENGTH:
-            return ["".join([opening, *content, closing])]
-        return [shield(opening), *content, shield(closing)]
+        return ["".join([opening, *content, closing])]
 
     def _is_hidden(self, character: str, content: list[str]) -> bool:
         name, bar, _ = content[0].partition("|") if content else ("", "", "")

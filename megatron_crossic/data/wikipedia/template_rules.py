@@ -56,6 +56,12 @@ def block(*keys: int | str) -> Rule:
     return lambda arguments: f"\n\n{arguments.first(*keys)}\n\n"
 
 
+def columns(arguments: Arguments) -> str:
+    """Show the content as a paragraph; `{{columns-list|2|…}}` says how many columns before it."""
+    content = [value for value in arguments.positional if not value.isdecimal()]
+    return f"\n\n{arguments.first('content', 'text') or ''.join(content[:1])}\n\n"
+
+
 def lines(arguments: Arguments) -> str:
     """Show every positional parameter as a list item."""
     return "".join(f"\n* {value}" for value in arguments.positional if value) + "\n"
@@ -137,7 +143,7 @@ def measured(arguments: Arguments) -> str:
     """`{{val|5.3|0.1|e=6|u=km|up=s}}` -> `5.3 ± 0.1 × 10⁶ km/s`."""
     shown = " ± ".join(value for value in arguments.positional[:2] if value)
     if exponent := arguments.first("e"):
-        shown = " × ".join(filter(None, [shown, power_of_ten(exponent)]))
+        shown = " × ".join(part for part in (shown, power_of_ten(exponent)) if part)
     unit, per = arguments.first("u", "ul"), arguments.first("up", "upl")
     unit = UNITS.get(unit, unit) + (f"/{UNITS.get(per, per)}" if per else "")
     return f"{shown} {unit}".strip()

@@ -11,6 +11,7 @@ from megatron_crossic.data.wikipedia.template_rules import (
     Rule,
     between,
     block,
+    columns,
     convert,
     currency,
     fraction,
@@ -68,7 +69,7 @@ WORDS: Mapping[str, Rule] = {
     "要出典範囲 要追加記述範囲 cp932フォント jis2004フォント 補助漢字フォント 拡張漢字 半角 نص_عربي "
     "علم": text_of(1),
     "color colour font_color fontcolor fg 색 글씨_색 اللون": text_of(2, "text", 1),
-    "legend legend_inline legend2 legend-line 범례 leyenda legenda": text_of(2),
+    "범례": text_of(2),
     "angbr": between("⟨", "⟩"),
     "harvtxt harvcoltxt": lambda arguments: f"{arguments.first(1)} ({arguments.first(2)})",
     # names beside flags
@@ -161,9 +162,8 @@ BLOCKS: Mapping[str, Rule] = {
         "text", "quote", "texto", "نص", "quotetext", 1
     ),
     "poem poemquote verse قصيدة": block("text", 1),
-    "plainlist flatlist plain_list div_col columns-list multicol block_indent": block(
-        "content", "text", 1
-    ),
+    "plainlist flatlist plain_list block_indent": block("content", "text", 1),
+    "columns-list div_col multicol": columns,
     "ecuación": block(1, 2),
     "ubl unbulleted_list bulleted_list bulletedlist ublist vunblist": lines,
     "ordered_list": numbered_lines,

@@ -34,18 +34,20 @@ HOLES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"([{SEPARATORS}])(?:\s*[;,،؛、，；](?=\s|[)）、，]))+"), r"\1"),
     (re.compile(r"\s?\(\)|（）|「\s*」|『\s*』|\[\s*\]"), ""),
 )
-# Where none of these is, there is no hole: most lines, so that one search saves four.
-MAYBE_HOLE = re.compile(
-    rf"[(（「『\[][\s{SEPARATORS})）」』\]]|[{SEPARATORS}]\s*[{SEPARATORS})）]|(?<=\s)[)）]"
+# A blank before punctuation where something was dropped; `.NET` and `:)` keep theirs.
+STOPS = ".,;:!?،؛؟。、，；：！？"
+STRAY_BLANK = re.compile(rf" +([{STOPS}])(?=\s|$|[\"')\]»”’])| +(?=[、。，])")
+# Where none of these is, there is no hole and no stray blank: most lines, so that one search saves
+# five. It begins with one set, which is fast to search for.
+UNTIDY = re.compile(
+    rf"[(（「『\[)）·{STOPS}]"
+    rf"(?:(?<=[(（「『\[])[\s{SEPARATORS})）」』\]]|(?<=[{SEPARATORS}])\s*[{SEPARATORS})）]"
+    rf"|(?<=\s[)）{STOPS}]))"
 )
 # Filling a hole can open the next, `((()))`: that often, then what is left of markup goes.
 MAX_PASSES = 20
 NO_BRACKETS = str.maketrans("", "", "[]{}<>|")
 LEADING_SEPARATORS = re.compile(r"^(?:[-–—.,;:،؛、，；：](?:\s+|$))+")
-# A blank before punctuation where something was dropped; `.NET` and `:)` keep theirs.
-STRAY_BLANK = re.compile(r" +([.,;:!?،؛؟。、，；：！？])(?=\s|$|[\"')\]»”’])| +(?=[、。，])")
-
-
 def to_paragraphs(text: str, *, language: str) -> list[str]:
     """The paragraphs of rendered text: list items on lines of their own, other lines joined."""
     if LINE_BREAK in text:
@@ -120,10 +122,8 @@ def tidy_line(line: str, *, language: str, has_markup: bool = True) -> str:
             return ""
         if "[[" in line:
             line = OPEN_FILE.sub(lambda found: _open_file(found, language), line)
-        line = _without_leftovers(line)
-    elif MAYBE_HOLE.search(line):
-        line = _without_holes(line)
-    line = STRAY_BLANK.sub(r"\1", line)
+    if has_markup or UNTIDY.search(line):
+        line = STRAY_BLANK.sub(r"\1", _without_leftovers(line))
     if "  " in line:
         line = BLANKS.sub(" ", line)
     line = line.strip()
@@ -131,17 +131,13 @@ def tidy_line(line: str, *, language: str, has_markup: bool = True) -> str:
     return line if is_kept else ""
 
 
-def _without_holes(line: str) -> str:
-    for hole, filling in HOLES:
-        line = hole.sub(filling, line)
-    return line
-
-
 def _without_leftovers(line: str) -> str:
     # What one pass takes out can join what was apart: `{<b>{`, `|()thumb`.
     for _ in range(MAX_PASSES):
         before = line
-        line = _without_holes(LEFTOVER.sub("", line))
+        line = LEFTOVER.sub("", line)
+        for hole, filling in HOLES:
+            line = hole.sub(filling, line)
         if line == before:
             return line
     return line.translate(NO_BRACKETS)
