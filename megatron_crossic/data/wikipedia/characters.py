@@ -12,8 +12,11 @@ from functools import cache
 LINE_BREAK = "\v"
 # Around the number of a formula.
 FORMULA_START, FORMULA_END = "\ue000", "\ue001"
+# Becomes a blank after a digit and nothing elsewhere: `1{{frac|1|4}}` is 1 1/4, not 11/4.
+GAP = "\ue002"
 SHIELD = 0xE000
 SUPERSCRIPTS = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
+SUBSCRIPTS = str.maketrans("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎")
 
 ENTITY = re.compile(r"&(?:#[0-9]{1,9}|#[xX][0-9A-Fa-f]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
 # Blanks that are to be a plain one, and reserved characters; odd line ends; characters to drop: half
@@ -31,7 +34,8 @@ BLANK = re.compile(f"[{BLANKS}]")
 
 PUNCTUATION = [code for code in range(0x21, 0x7F) if not chr(code).isalnum()]
 TO_SHIELDED = {code: SHIELD + code for code in PUNCTUATION}
-SHIELDED = re.compile(f"[{chr(SHIELD + 0x21)}-{chr(SHIELD + 0x7E)}]")
+SHIELDED = re.compile(f"{GAP}|[{chr(SHIELD + 0x21)}-{chr(SHIELD + 0x7E)}]")
+GAP_IN_NUMBER = re.compile(rf"(?<=\d){GAP}")
 
 
 def shield(text: str) -> str:
@@ -40,12 +44,14 @@ def shield(text: str) -> str:
 
 
 def unshield(text: str) -> str:
-    """The inverse of `shield`."""
+    """The inverse of `shield`; gaps are filled."""
+    if GAP in text:
+        text = GAP_IN_NUMBER.sub(" ", text)
     return SHIELDED.sub(_unshield_one, text)
 
 
 def _unshield_one(found: re.Match[str]) -> str:
-    return chr(ord(found[0]) - SHIELD)
+    return "" if found[0] == GAP else chr(ord(found[0]) - SHIELD)
 
 
 def plain_characters(wikitext: str) -> str:

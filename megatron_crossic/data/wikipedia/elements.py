@@ -14,6 +14,7 @@ from megatron_crossic.data.wikipedia.characters import (
     FORMULA_END,
     FORMULA_START,
     LINE_BREAK,
+    SUBSCRIPTS,
     SUPERSCRIPTS,
     shield,
     unshield,
@@ -33,6 +34,8 @@ NOTE = re.compile(
 )
 HIDDEN = re.compile(r"<([a-z]+)\b[^<>]*display\s*:\s*none[^<>]*>", re.IGNORECASE)
 SUPERSCRIPT = re.compile(r"<sup\b[^<>]*>([^<>]*)</sup\s*>", re.IGNORECASE)
+# After a digit only: `20<sub>16</sub>` must not become 2016, `H<sub>2</sub>O` is H2O.
+SUBSCRIPT = re.compile(r"(?<=\d)<sub\b[^<>]*>([0-9+−()-]+)</sub\s*>", re.IGNORECASE)
 LIST_ITEM = re.compile(r"<li\b[^<>]*>\s*", re.IGNORECASE)
 TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)\b[^<>]*>")
 
@@ -70,7 +73,8 @@ class Elements:
         if HIDDEN.search(text):
             text = replace_elements(text, HIDDEN, lambda _name, _content: "")
         text = replace_elements(text, POEM, _poem)
-        text = LIST_ITEM.sub("\n* ", SUPERSCRIPT.sub(_superscript, text))
+        text = SUBSCRIPT.sub(_subscript, SUPERSCRIPT.sub(_superscript, text))
+        text = LIST_ITEM.sub("\n* ", text)
         return TAG.sub(_tag, text).replace("<", shield("<"))
 
     def _show(self, name: str, content: str) -> str:
@@ -137,6 +141,10 @@ def _superscript(found: re.Match[str]) -> str:
     shown = unshield(found[1]).strip().translate(SUPERSCRIPTS)
     is_number = any(character in "⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ" for character in shown)
     return shown if is_number and not any(c.isalpha() and c != "ⁿ" for c in shown) else found[1]
+
+
+def _subscript(found: re.Match[str]) -> str:
+    return found[1].translate(SUBSCRIPTS)
 
 
 def _unlike_wikitext(latex: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from megatron_crossic.data.wikipedia.characters import SUPERSCRIPTS
+from megatron_crossic.data.wikipedia.characters import GAP, SUPERSCRIPTS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +96,13 @@ JOINERS = {
     "to": " to ", "-": "–", "–": "–", "to(-)": " to ", "and": " and ", "or": " or ", "x": " × ",
     "×": " × ", "by": " by ", "+/-": " ± ", "±": " ± ",
 }  # fmt: skip
-NUMBER = re.compile(r"[-−+]?[\d.,/+⁄]+(?:[eE]-?\d+)?")
+NUMBER = re.compile(rf"[-−+]?[\d.,/+⁄{GAP}]+(?:[eE]-?\d+)?")
+PLUS = re.compile(r"(?<=\d)\+(?=\d)")
+
+
+def plain_number(value: str) -> str:
+    """`5+1/2` -> `5 1/2`, `3//8` -> `3/8`: how the wiki writes fractions into templates."""
+    return PLUS.sub(" ", value.replace("//", "/"))
 
 
 def convert(arguments: Arguments) -> str:
@@ -107,7 +113,7 @@ def convert(arguments: Arguments) -> str:
     values = list(arguments.positional)
     shown = ""
     while values and NUMBER.fullmatch(values[0]):
-        shown += values.pop(0)
+        shown += plain_number(values.pop(0))
         if len(values) > 1 and values[0] in JOINERS and NUMBER.fullmatch(values[1]):
             shown += JOINERS[values.pop(0)]
         elif values:
@@ -124,7 +130,7 @@ def convert(arguments: Arguments) -> str:
 def fraction(arguments: Arguments) -> str:
     """`{{frac|1|2}}` -> `1/2`; `{{frac|3|1|2}}` -> `3 1/2`; `{{frac|4}}` -> `1/4`."""
     values = [value for value in arguments.positional if value]
-    whole = f"{values[0]} " if len(values) == 3 else ""
+    whole = f"{values[0]} " if len(values) == 3 else GAP
     return whole + "/".join(values[-2:] if len(values) > 1 else ["1", *values])
 
 
