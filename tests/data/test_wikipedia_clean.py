@@ -40,7 +40,7 @@ EXAMPLES = [
     ("en", "{{transliteration|ar|ALA|qahwa}}{{snd}}{{frac|1|2}}, {{formatnum:1234}}{{!}}",
      "qahwa – 1/2, 1234|"),
     ("en", "{{ill|Foo|fr|Bar}} {{as of|2018|5}} {{val|5.3|u=km}} {{nowrap|a {{small|b}}}}",
-     "Foo As of 2018 5.3 km a b"),
+     "Foo As of May 2018 5.3 km a b"),
     ("en", "He said:{{quote|Words.|Author}}Then.", "He said:\n\nWords.\n\nThen."),
     ("es", "Del {{siglo|V|a|s}} al {{siglo|XIX}} en {{unidad|20|km}} ({{lang-de|Tor}}).",
      "Del siglo V a. C. al XIX en 20 km (Tor)."),

@@ -7,17 +7,23 @@ categories, hatnotes, every heading without text below it, and at the end of the
 that only list sources or links (`References`, `See also`, … in seven languages).
 """
 
-import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import mwparserfromhell
-from mwparserfromhell.parser import ParserError
-
-from megatron_crossic.data.wikipedia.markup import Section, split_sections, strip_markup
-from megatron_crossic.data.wikipedia.render import FORMULA_END, FORMULA_START, Renderer
+from megatron_crossic.data.wikipedia.addresses import drop_addresses
+from megatron_crossic.data.wikipedia.brackets import visible_parts
+from megatron_crossic.data.wikipedia.characters import plain_characters, unshield
+from megatron_crossic.data.wikipedia.elements import Elements
+from megatron_crossic.data.wikipedia.markup import (
+    Section,
+    drop_comments,
+    drop_switches,
+    drop_tables,
+    split_sections,
+)
+from megatron_crossic.data.wikipedia.render import Renderer
 from megatron_crossic.data.wikipedia.tidy import insert_formulas, to_paragraphs
-from megatron_crossic.errors import DataError
 
 # Sections at the end of an article that hold lists of sources and links, not text.
 APPENDICES = frozenset(
@@ -36,7 +42,6 @@ APPENDICES = frozenset(
     อ้างอิง แหล่งข้อมูลอื่น ดูเพิ่ม เชิงอรรถ หมายเหตุ รายการอ้างอิง บรรณานุกรม
     """.split()
 )
-RESERVED = re.compile(f"[{FORMULA_START}{FORMULA_END}\v]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,20 +51,25 @@ class _CleanSection:
     paragraphs: list[str]
 
 
-def clean_wikitext(wikitext: str, *, language: str, keep_headings: bool = True) -> str:
+def clean_wikitext(
+    wikitext: str, *, language: str, keep_headings: bool = True, use_parser: bool = False
+) -> str:
     """The text of one article in `language`; empty where nothing is left.
 
+    `use_parser` sends everything through the parser, for comparison: the text is the same.
     Raises `DataError` where the wikitext is beyond the parser.
     """
-    renderer = Renderer(language=language)
-    stripped = strip_markup(RESERVED.sub(" ", wikitext.replace("\r\n", "\n")))
+    elements = Elements()
+    stripped = elements.to_text(drop_comments(plain_characters(wikitext)))
+    stripped = drop_switches(drop_tables(stripped))
+    renderer = Renderer(language=language, use_parser=use_parser)
     sections = [_clean(section, renderer) for section in _without_appendices(stripped)]
     blocks: list[str] = []
     for index, section in enumerate(sections):
-        if keep_headings and section.heading and _has_text(sections[index:]):
+        if keep_headings and section.heading and _has_text(sections, index):
             blocks.append(section.heading)
         blocks += section.paragraphs
-    text = insert_formulas("\n\n".join(blocks), renderer.formulas)
+    text = insert_formulas("\n\n".join(blocks), elements.formulas)
     return unicodedata.normalize("NFC", text)
 
 
@@ -77,33 +87,23 @@ def _without_appendices(wikitext: str) -> list[Section]:
 
 
 def _clean(section: Section, renderer: Renderer) -> _CleanSection:
-    language = renderer.language
-    heading = to_paragraphs(_render(section.heading, renderer), language=language)
     return _CleanSection(
         level=section.level,
-        heading=" ".join(heading),
-        paragraphs=to_paragraphs(_render(section.wikitext, renderer), language=language),
+        heading=" ".join(_paragraphs(section.heading, renderer)),
+        paragraphs=_paragraphs(section.wikitext, renderer),
     )
 
 
-def _render(wikitext: str, renderer: Renderer) -> str:
-    try:
-        # Marks of style are simpler and safer to take out as text than to parse: where an article
-        # forgets one, the parser gives up on what is inside.
-        code = mwparserfromhell.parse(wikitext, skip_style_tags=True)
-        return renderer.render(code)
-    except (ParserError, RecursionError) as error:
-        raise DataError(
-            f"wikitext must be parseable, got {type(error).__name__}: {error}. Leave the page out."
-        ) from error
+def _paragraphs(wikitext: str, renderer: Renderer) -> list[str]:
+    parts = visible_parts(drop_addresses(wikitext), language=renderer.language)
+    return to_paragraphs(unshield(renderer.render(parts)), language=renderer.language)
 
 
-def _has_text(sections: list[_CleanSection]) -> bool:
-    """Whether the first section or one below it has text."""
-    first = sections[0]
-    for section in sections:
-        if section is not first and section.level <= first.level:
+def _has_text(sections: Sequence[_CleanSection], index: int) -> bool:
+    """Whether the section at `index` or one below it has text."""
+    level = sections[index].level
+    while not sections[index].paragraphs:
+        index += 1
+        if index == len(sections) or sections[index].level <= level:
             return False
-        if section.paragraphs:
-            return True
-    return False
+    return True

@@ -1,4 +1,4 @@
-"""Wikitext that goes before the parser sees it: comments, notes, tables, switches.
+"""Wikitext that goes before brackets are looked at: comments, tables, switches, headings.
 
 Taking these out as text is faster than parsing them, and a broken one then damages its own lines
 instead of the rest of the article.
@@ -8,21 +8,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Elements whose content is no running text.
-DROPPED_ELEMENTS = (
-    "categorytree gallery graph hiero imagemap includeonly indicator inputbox mapframe maplink "
-    "references score source syntaxhighlight templatestyles timeline"
-).split()
+from megatron_crossic.data.wikipedia.characters import shield
 
-COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-COMMENT_LINE = re.compile(r"\n[ \t]*<!--(?:(?!-->).)*-->[ \t]*(?=\n)", re.DOTALL)
-# A note without its end tag must not swallow the article up to the end of the next note.
-NOTE = re.compile(
-    r"<ref\b[^<>]*/\s*>|<ref\b[^<>]*>(?:[^<]++|<(?!/?ref\b))*+</ref\s*>", re.IGNORECASE
-)
-ELEMENT = re.compile(
-    rf"<({'|'.join(DROPPED_ELEMENTS)})\b[^<>]*?(?:/\s*>|>.*?</\1\s*>)", re.IGNORECASE | re.DOTALL
-)
+REST_OF_LINE = re.compile(r"[ \t]*(?=\n)")
 SWITCH = re.compile(
     r"__(?:NO|FORCE|NOEDIT|NONEWSECTION|NEWSECTION|STATIC)?(?:TOC|TDC|SUMARIO|SUMÁRIO|INDICE|ÍNDICE|"
     r"INDEX|INDEXAR|NOINDEXAR|GALLERY|GALERIA|GALERÍA|SECTION|LINK|REDIRECT|DISAMBIG|HIDDENCAT|TC|"
@@ -34,7 +22,10 @@ SWITCH = re.compile(
     r"ไม่มีสารบัญ|บังคับสารบัญ|สารบัญ|ไม่มีแก้เฉพาะส่วน|ไม่มีหมวดหมู่"
     r")__"
 )
-HEADING = re.compile(r"^(={1,6})[ \t]*(.+?)[ \t]*\1[ \t]*$", re.MULTILINE)
+MANY_QUOTES = re.compile("'{4,}")
+HEADING = re.compile(r"\n=[^\n]*=[ \t]*(?![^\n])")
+EQUALS_AT_START = re.compile(r"^=+", re.MULTILINE)
+RULE = re.compile(r"^-{5,}", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,12 +38,37 @@ class Section:
     wikitext: str
 
 
-def strip_markup(wikitext: str) -> str:
-    """Take out comments, notes, tables, galleries and the like, and behaviour switches."""
-    if "<" in wikitext:
-        wikitext = COMMENT.sub("", COMMENT_LINE.sub("", wikitext))
-        wikitext = ELEMENT.sub("", NOTE.sub("", wikitext))
-    return drop_tables(SWITCH.sub("", wikitext))
+def drop_comments(wikitext: str) -> str:
+    """Take out `<!-- … -->`; one alone on its line takes the line along."""
+    kept: list[str] = []
+    position = 0
+    while (start := wikitext.find("<!--", position)) >= 0:
+        end = wikitext.find("-->", start + 4)
+        end = len(wikitext) if end < 0 else end + 3
+        before = wikitext[position:start]
+        line_end = REST_OF_LINE.match(wikitext, end)
+        if line_end and (line := before.rstrip(" \t")).endswith("\n"):
+            before, end = line[:-1], line_end.end()
+        kept.append(before)
+        position = end
+    return "".join(kept) + wikitext[position:]
+
+
+def drop_switches(wikitext: str) -> str:
+    """Take out `__NOTOC__` and the like, marks of italic and bold, and the rest of long rules."""
+    if "__" in wikitext:
+        wikitext = SWITCH.sub("", wikitext)
+    if "-----" in wikitext:
+        wikitext = RULE.sub("----", wikitext)
+    if "''''" in wikitext:
+        wikitext = MANY_QUOTES.sub(_drop_quotes, wikitext)
+    return wikitext.replace("'''", "").replace("''", "")
+
+
+def _drop_quotes(quotes: re.Match[str]) -> str:
+    """Marks of bold (3) and of bold and italic (5) go; the apostrophes left over stay."""
+    num = len(quotes[0])
+    return shield("'" if num == 4 else "'" * (num - 5))
 
 
 def drop_tables(wikitext: str) -> str:
@@ -65,7 +81,8 @@ def drop_tables(wikitext: str) -> str:
     kept: list[str] = []
     dropped: list[str] = []
     depth = 0
-    for line in wikitext.split("\n"):
+    # `{{clear}}{| …` begins a table too.
+    for line in wikitext.replace("}}{|", "}}\n{|").split("\n"):
         start = line.lstrip(" \t:*")
         if start.startswith("{|") and not start.startswith("{|}"):
             depth += 1
@@ -90,8 +107,21 @@ def _ends_table(start: str) -> bool:
 
 def split_sections(wikitext: str) -> Iterator[Section]:
     """Yield the lead and then every section, in order."""
-    level, heading, start = 0, "", 0
+    level, heading, start = 0, "", 1
+    wikitext = "\n" + wikitext
     for found in HEADING.finditer(wikitext):
-        yield Section(level=level, heading=heading, wikitext=wikitext[start : found.start()])
-        level, heading, start = len(found[1]), found[2], found.end()
-    yield Section(level=level, heading=heading, wikitext=wikitext[start:])
+        line = found[0].strip()
+        num_equals = min(len(line) - len(line.lstrip("=")), len(line) - len(line.rstrip("=")), 6)
+        title = line[num_equals : len(line) - num_equals].strip()
+        if not title.strip("="):
+            continue  # nothing but equals signs
+        yield _section(level, heading, wikitext[start : found.start()])
+        level, heading, start = num_equals, title, found.end()
+    yield _section(level, heading, wikitext[start:])
+
+
+def _section(level: int, heading: str, wikitext: str) -> Section:
+    # What is no heading here must be none for the parser.
+    if wikitext.startswith("=") or "\n=" in wikitext:
+        wikitext = EQUALS_AT_START.sub(lambda found: shield(found[0]), wikitext)
+    return Section(level=level, heading=heading, wikitext=wikitext)

@@ -1,162 +1,130 @@
-"""The tree of one piece of wikitext as text: links show their label, templates what they carry.
+"""Parts of a section as text: links show their label, templates what they carry.
+
+Plain links and templates with nothing nested inside are read here: the fast path. Everything else
+goes to the parser. Both give the same text, byte for byte: `Renderer(use_parser=True)` parses
+everything, whole sections at a time, and tests compare the two.
 
 List markers stay at the beginnings of lines and `LINE_BREAK` stands for a break inside a
-paragraph; `tidy` makes paragraphs of them. Formulas are kept as `$LaTeX$`, out of reach of later
-clean-up: `Rendered.formulas` holds them and the text only their numbers.
+paragraph; `tidy` makes paragraphs of them.
 """
 
-import html
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from mwparserfromhell.nodes import (
-    Argument,
-    Comment,
-    ExternalLink,
-    Heading,
-    HTMLEntity,
-    Tag,
-    Template,
-    Text,
-    Wikilink,
-)
+import mwparserfromhell
+from mwparserfromhell.nodes import Argument, Tag, Template, Text, Wikilink
 from mwparserfromhell.nodes._base import Node
+from mwparserfromhell.parser import ParserError
 from mwparserfromhell.wikicode import Wikicode
 
-from megatron_crossic.data.wikipedia import namespaces
-from megatron_crossic.data.wikipedia.templates import Arguments, find_rule
+from megatron_crossic.data.wikipedia.brackets import is_hidden_link
+from megatron_crossic.data.wikipedia.template_rules import Arguments
+from megatron_crossic.data.wikipedia.templates import find_rule
+from megatron_crossic.errors import DataError
 
-LINE_BREAK = "\v"
-# Around the number of a formula; private-use characters are taken out of the wikitext before.
-FORMULA_START, FORMULA_END = "\ue000", "\ue001"
-
-DROPPED_TAGS = frozenset(
-    """
-    ref references gallery table timeline imagemap score graph mapframe maplink templatestyles
-    syntaxhighlight source hiero includeonly categorytree inputbox indicator rp style script
-    """.split()
-)
-FORMULA_TAGS = frozenset({"math", "chem", "ce"})
-BLOCK_TAGS = frozenset("div center dl dd dt ul ol h1 h2 h3 h4 h5 h6 section tr td th".split())
-PARAGRAPH_TAGS = frozenset("p blockquote hr".split())
-VERBATIM_TAGS = frozenset("poem pre".split())
-
-LIST_MARKS = frozenset({"*", "#", ":", ";", "----"})
-
-QUOTES = re.compile("'{2,}")
-HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
-SUPERSCRIPTS = str.maketrans("0123456789+-−=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿ")
+NOT_PLAIN = re.compile(r"[\[\]{}\n>]")
+NESTED = re.compile(r"[\[\]{}]")
+# `[[Moon (film)|]]` shows `Moon`, `[[Help:Link|]]` shows `Link`, `[[Paris, Texas|]]` shows `Paris`.
+PIPE_TRICK = re.compile(r"^[^:]+:|\s*\([^()]*\)$|,.*$")
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Renderer:
-    """Renders trees of one article; formulas are numbered through the article."""
+    """Renders the parts of sections in one language."""
 
     language: str
-    formulas: list[str] = field(default_factory=list)
+    use_parser: bool = False
+    """Parse everything instead of only what is not plain: the same text, several times slower."""
 
-    def render(self, code: Wikicode | None) -> str:
-        """The text of `code`."""
+    def render(self, parts: Sequence[str]) -> str:
+        """The text of a section whose brackets are balanced, in parts as `brackets` makes them."""
+        if self.use_parser:
+            return self._parse("".join(parts))
+        return "".join(
+            [
+                part
+                if not part.startswith(("[[", "{{"))
+                else self._plain_link(part)
+                if part[0] == "["
+                else self._plain_template(part)
+                for part in parts
+            ]
+        )
+
+    def _plain_link(self, part: str) -> str:
+        title, bar, label = part[2:-2].partition("|")
+        if not title or NOT_PLAIN.search(part, 2, len(part) - 2):
+            return self._parse(part)
+        return self._link(title.strip(), label.strip() if bar else None)
+
+    def _plain_template(self, part: str) -> str:
+        name, *parameters = part[2:-2].split("|")
+        if NESTED.search(part, 2, len(part) - 2) or NOT_PLAIN.search(name.strip()):
+            return self._parse(part)
+        halves = [parameter.partition("=") for parameter in parameters]
+        return self._template(
+            name, [(key.strip(), value) if equals else (None, key) for key, equals, value in halves]
+        )
+
+    def _link(self, title: str, label: str | None) -> str:
+        if label:
+            has_label = True
+            shown = label
+        else:
+            has_label = label is not None
+            shown = PIPE_TRICK.sub("", title) if has_label else title
+        if ":" not in title:
+            return shown
+        if title[0] == ":":  # `[[:Category:X]]` shows a link where `[[Category:X]]` would not
+            return label or title[1:]
+        return "" if is_hidden_link(title, language=self.language, has_label=has_label) else shown
+
+    def _template(self, name: str, parameters: Sequence[tuple[str | None, str]]) -> str:
+        """What a template shows; the key of a parameter is None where none is written."""
+        rule = find_rule(name)
+        if rule is None:
+            return ""
+        positional: list[str] = []
+        named: dict[str, str] = {}
+        for key, value in parameters:
+            if key is None or key == str(len(positional) + 1):
+                positional.append(value.strip())
+            else:
+                named[key] = value.strip()
+        return rule(Arguments(positional=positional, named=named, language=self.language))
+
+    def _parse(self, wikitext: str) -> str:
+        try:
+            # Marks of style are taken out before: where an article forgets one, the parser would
+            # give up on what is inside.
+            return self._code(mwparserfromhell.parse(wikitext, skip_style_tags=True))
+        except (ParserError, RecursionError) as error:
+            raise DataError(
+                f"wikitext must be parseable, got {type(error).__name__}: {error}. "
+                "Leave the page out."
+            ) from error
+
+    def _code(self, code: Wikicode | None) -> str:
         return "".join(map(self._node, code.nodes)) if code is not None else ""
 
     def _node(self, node: Node) -> str:
         match node:
             case Text():
-                return QUOTES.sub(_drop_quotes, node.value)
+                return str(node.value)
             case Wikilink():
-                return self._link(node)
+                label = self._code(node.text).strip() if node.text is not None else None
+                return self._link(self._code(node.title).strip(), label)
             case Template():
-                return self._template(node)
-            case Tag():
-                return self._tag(node)
-            case HTMLEntity():
-                return str(node.normalize())
-            case ExternalLink():
-                # A bare address is no text; `[address label]` shows its label.
-                return self.render(node.title) if node.brackets else ""
+                return self._template(
+                    self._code(node.name),
+                    [
+                        (str(p.name).strip() if p.showkey else None, self._code(p.value))
+                        for p in node.params
+                    ],
+                )
             case Argument():
-                return self.render(node.default)
-            case Heading():
-                return f"\n\n{self.render(node.title)}\n\n"
-            case Comment():
-                return ""
+                return self._code(node.default)
+            case Tag():  # list markers; every other tag was taken out before
+                return str(node.wiki_markup or node)
         return str(node)
-
-    def _link(self, link: Wikilink) -> str:
-        title = self.render(link.title).strip()
-        label = self.render(link.text).strip() if link.text is not None else None
-        if title.startswith(":"):  # `[[:Category:X]]` shows a link where `[[Category:X]]` would not
-            return label or title[1:]
-        is_hidden = namespaces.is_file(title, language=self.language) or namespaces.is_category(
-            title, language=self.language
-        )
-        if is_hidden or (label is None and namespaces.is_interwiki(title)):
-            return ""
-        if label == "":  # the pipe trick: `[[Moon (film)|]]` shows `Moon`
-            return re.sub(r"^[^:]+:|\s*\([^()]*\)$|,.*$", "", title)
-        return label or title
-
-    def _template(self, template: Template) -> str:
-        rule = find_rule(self.render(template.name))
-        if rule is None:
-            return ""
-        positional: list[str] = []
-        named: dict[str, str] = {}
-        for parameter in template.params:
-            key, value = str(parameter.name).strip(), self.render(parameter.value).strip()
-            if not parameter.showkey or key == str(len(positional) + 1):
-                positional.append(value)
-            else:
-                named[key] = value
-        return rule(Arguments(positional=positional, named=named))
-
-    def _tag(self, tag: Tag) -> str:
-        name = str(tag.tag).strip().lower()
-        if tag.wiki_markup in LIST_MARKS:
-            return str(tag.wiki_markup)
-        if name in DROPPED_TAGS or any(HIDDEN.search(str(a)) for a in tag.attributes):
-            return ""
-        if name == "br":
-            return LINE_BREAK
-        if name in FORMULA_TAGS:
-            return self._formula(str(tag.contents or ""), is_chemistry=name != "math")
-        if name == "nowiki":
-            return str(tag.contents or "")
-        text = self.render(tag.contents)
-        if name == "sup":
-            return _superscript(text)
-        if name == "rt":
-            return f"({text})"
-        if name == "li":
-            return f"\n* {text.strip()}"
-        if name in VERBATIM_TAGS:
-            return "\n\n" + text.strip().replace("\n", LINE_BREAK) + "\n\n"
-        if name in PARAGRAPH_TAGS:
-            return f"\n\n{text}\n\n"
-        return f"\n{text}\n" if name in BLOCK_TAGS else text
-
-    def _formula(self, latex: str, *, is_chemistry: bool) -> str:
-        latex = " ".join(html.unescape(latex).split())
-        if not latex:
-            return ""
-        self.formulas.append(_unlike_wikitext(rf"\ce{{{latex}}}" if is_chemistry else latex))
-        return f"{FORMULA_START}{len(self.formulas) - 1}{FORMULA_END}"
-
-
-def _drop_quotes(quotes: re.Match[str]) -> str:
-    """Marks of italic (2), bold (3) and both (5) go; the apostrophes left over stay."""
-    num = len(quotes[0])
-    return "'" if num == 4 else "'" * max(0, num - 5)
-
-
-def _superscript(text: str) -> str:
-    """`10<sup>6</sup>` must not become 106; letters (`5<sup>th</sup>`) stay as they are."""
-    shown = text.strip().translate(SUPERSCRIPTS)
-    is_number = any(character in "⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ" for character in shown)
-    return shown if is_number and not any(c.isalpha() and c != "ⁿ" for c in shown) else text
-
-
-def _unlike_wikitext(latex: str) -> str:
-    """`{{a}}` -> `{ {a} }`, `a<b` -> `a< b`: the same formula, never mistaken for wikitext."""
-    latex = re.sub("'{2,}", lambda primes: "^{" + r"\prime" * len(primes[0]) + "}", latex)
-    return re.sub(r"([{}\[\]])(?=\1)|<(?=[A-Za-z/])|\|(?=thumb)", r"\g<0> ", latex)

@@ -4,15 +4,9 @@ import re
 from collections.abc import Iterator
 
 from megatron_crossic.data.wikipedia.namespaces import is_file
-from megatron_crossic.data.wikipedia.render import FORMULA_END, FORMULA_START, LINE_BREAK
+from megatron_crossic.data.wikipedia.characters import FORMULA_END, FORMULA_START, LINE_BREAK
 
-# Half characters (`&#xD800;`) and invisible ones that steer direction or line breaks; the joiners
-# U+200C and U+200D stay, they are spelling in several scripts.
-INVISIBLE = re.compile(
-    "[\ud800-\udfff\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffc\ufffd"
-    "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]"
-)
-BLANKS = re.compile("[ \t\u00a0\u1680\u2000-\u200a\u202f\u205f]+")
+BLANKS = re.compile(" {2,}")
 LIST_LINE = re.compile(r"([*#:;]+)\s*(.*)")
 # Kana, Han and their punctuation: lines of such text join without a blank.
 UNSPACED = re.compile("[\u3001-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff65]")
@@ -26,49 +20,69 @@ LEFTOVER = re.compile(
     r"|\|\s*(?:thumb(?:nail)?|(?:miniatur\w*|frame|right|left|center)\b)\|?",
     re.IGNORECASE,
 )
+# Without one of these a line has no leftover and is no junk.
+MARKS = ("[", "]", "{", "}", "<", "|", "!", "''")
 JUNK_LINE = re.compile(r"(?:\||\{\||!.*(?:!!|\||=))")
 HAS_CONTENT = re.compile(rf"[^\W_]|{FORMULA_START}")
 
-SEPARATORS = r"[;,:،؛、，；：·]"
+SEPARATORS = ";,:،؛、，；：·"
 HOLES: tuple[tuple[re.Pattern[str], str], ...] = (
     # ( ; 1900) -> (1900), (Berlin; ) -> (Berlin)
-    (re.compile(rf"([(（])\s*(?:{SEPARATORS}\s*)+"), r"\1"),
-    (re.compile(rf"(?:\s*{SEPARATORS})+\s*([)）])"), r"\1"),
+    (re.compile(rf"([(（])[\s{SEPARATORS}]++"), r"\1"),
+    (re.compile(rf"(?<![\s{SEPARATORS}])[\s{SEPARATORS}]++(?=[)）])"), ""),
     # (a; , b) -> (a; b)
-    (re.compile(rf"({SEPARATORS})(?:\s*[;,،؛、，；](?=\s|[)）、，]))+"), r"\1"),
-    (re.compile(r"\s?\(\s*\)|（\s*）|「\s*」|『\s*』|\[\s*\]"), ""),
-    (re.compile(r"([(（])\s+"), r"\1"),
-    (re.compile(r"\s+([)）])"), r"\1"),
+    (re.compile(rf"([{SEPARATORS}])(?:\s*[;,،؛、，；](?=\s|[)）、，]))+"), r"\1"),
+    (re.compile(r"\s?\(\)|（）|「\s*」|『\s*』|\[\s*\]"), ""),
 )
-LEADING_SEPARATORS = re.compile(r"^(?:[-–—.,;:،؛、，；：](?:\s+|$))+")
 # A blank before punctuation where something was dropped; `.NET` and `:)` keep theirs.
-STRAY_BLANK = re.compile(r" +([.,;:!?،؛؟。、，；：！？])(?=\s|$|[\"')\]»”’])| +(?=[、。，])")
-
-
+STOPS = ".,;:!?،؛؟。、，；：！？"
+STRAY_BLANK = re.compile(rf" +([{STOPS}])(?=\s|$|[\"')\]»”’])| +(?=[、。，])")
+# Where none of these is, there is no hole and no stray blank: most lines, so that one search saves
+# five. It begins with one set, which is fast to search for.
+UNTIDY = re.compile(
+    rf"[(（「『\[)）·{STOPS}]"
+    rf"(?:(?<=[(（「『\[])[\s{SEPARATORS})）」』\]]|(?<=[{SEPARATORS}])\s*[{SEPARATORS})）]"
+    rf"|(?<=\s[)）{STOPS}]))"
+)
+# Filling a hole can open the next, `((()))`: that often, then what is left of markup goes.
+MAX_PASSES = 20
+NO_BRACKETS = str.maketrans("", "", "[]{}<>|")
+LEADING_SEPARATORS = re.compile(r"^(?:[-–—.,;:،؛、，；：](?:\s+|$))+")
 def to_paragraphs(text: str, *, language: str) -> list[str]:
     """The paragraphs of rendered text: list items on lines of their own, other lines joined."""
-    text = INVISIBLE.sub("", text).replace("\x85", "\n").replace("\u2028", "\n")
-    text = text.replace("\u2029", "\n\n").replace(LINE_BREAK, "\n" + LINE_BREAK)
+    if LINE_BREAK in text:
+        text = text.replace(LINE_BREAK, "\n" + LINE_BREAK)
+    has_markup = any(mark in text for mark in MARKS)
     paragraphs: list[str] = []
-    lines: list[str] = []
-    for line in _lines(text, language=language):
+    pieces: list[str] = []
+    for line in _lines(text, language=language, has_markup=has_markup):
         if line:
-            _append(lines, line)
-        elif lines:
-            paragraphs.append("\n".join(lines))
-            lines = []
-    if lines:
-        paragraphs.append("\n".join(lines))
-    return [block.replace(LINE_BREAK, "") for block in paragraphs]
+            if pieces:
+                pieces.append(_joint(pieces[-1], line))
+            pieces.append(line)
+        elif pieces:
+            paragraphs.append("".join(pieces).replace(LINE_BREAK, ""))
+            pieces = []
+    return paragraphs
 
 
-def _lines(text: str, *, language: str) -> Iterator[str]:
+def _joint(before: str, line: str) -> str:
+    """What goes between two lines of a paragraph: running text is joined."""
+    if line[0] == LINE_BREAK or before[-1] == LINE_BREAK:
+        return "\n"
+    # Where a template between two lines went, the second may begin with a comma.
+    if line[0] in ",.;:!?،؛؟":
+        return ""
+    return "" if UNSPACED.match(before[-1]) and UNSPACED.match(line[0]) else " "
+
+
+def _lines(text: str, *, language: str, has_markup: bool) -> Iterator[str]:
     """Clean lines; `LINE_BREAK` opens those that are not to be joined to the line before."""
     number = 0
     for raw in text.split("\n"):
-        is_broken = raw.startswith(LINE_BREAK)
-        line = tidy_line(raw.removeprefix(LINE_BREAK), language=language)
-        is_rule = line.startswith("----")
+        is_broken = raw[:1] == LINE_BREAK
+        line = tidy_line(raw[is_broken:], language=language, has_markup=has_markup)
+        is_rule = line[:4] == "----"
         if not line or is_rule:
             # A line that lost all its content is not the end of the paragraph around it.
             if is_rule or is_broken or not raw.strip():
@@ -97,33 +111,36 @@ def _list_item(marker: str, text: str, number: int) -> str:
     return re.sub(r"\s*:\s+", ": ", text, count=1) if marker[-1] == ";" else text
 
 
-def _append(lines: list[str], line: str) -> None:
-    """Add `line`, joined to the one before where both are running text."""
-    if not lines or line.startswith(LINE_BREAK) or lines[-1].endswith(LINE_BREAK):
-        lines.append(line)
-        return
-    is_unspaced = UNSPACED.match(lines[-1][-1]) and UNSPACED.match(line[0])
-    # Where a template between two lines went, the second may begin with a comma.
-    is_tight = is_unspaced or line[0] in ",.;:!?،؛؟"
-    lines[-1] += line if is_tight else f" {line}"
+def tidy_line(line: str, *, language: str, has_markup: bool = True) -> str:
+    """One line without leftovers of markup, empty brackets and stray blanks.
+
+    `has_markup` may be False where the line has none of `MARKS`.
+    """
+    line = line.strip()
+    if has_markup:
+        if JUNK_LINE.match(line):
+            return ""
+        if "[[" in line:
+            line = OPEN_FILE.sub(lambda found: _open_file(found, language), line)
+    if has_markup or UNTIDY.search(line):
+        line = STRAY_BLANK.sub(r"\1", _without_leftovers(line))
+    if "  " in line:
+        line = BLANKS.sub(" ", line)
+    line = line.strip()
+    is_kept = HAS_CONTENT.search(line) or line.startswith("----")
+    return line if is_kept else ""
 
 
-def tidy_line(line: str, *, language: str) -> str:
-    """One line without leftovers of markup, empty brackets and stray blanks."""
-    line = BLANKS.sub(" ", line).strip()
-    if JUNK_LINE.match(line):
-        return ""
-    line = OPEN_FILE.sub(lambda found: _open_file(found, language), line)
-    before = ""
-    while line != before:  # what one pass takes out can join what was apart: `{<b>{`, `|()thumb`
+def _without_leftovers(line: str) -> str:
+    # What one pass takes out can join what was apart: `{<b>{`, `|()thumb`.
+    for _ in range(MAX_PASSES):
         before = line
         line = LEFTOVER.sub("", line)
         for hole, filling in HOLES:
             line = hole.sub(filling, line)
-    line = STRAY_BLANK.sub(r"\1", line)
-    line = BLANKS.sub(" ", line).strip()
-    is_kept = HAS_CONTENT.search(line) or line.startswith("----")
-    return line if is_kept else ""
+        if line == before:
+            return line
+    return line.translate(NO_BRACKETS)
 
 
 def _open_file(found: re.Match[str], language: str) -> str:
