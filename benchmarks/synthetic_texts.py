@@ -41,14 +41,16 @@ PAIRS_OF_MARKS = tuple(
         ),
     )
 )
-# What is never touched, or a number, or the title in a link, or a word among words.
+# What is never touched; a number; the title in a link; a word among words.
+FIXED = r"\{\{[^|{}\n]*|<[^<>]*>|\|\s*[\w -]+=|&[#\w]+;|\[\[[^\[\]|:\n]*:[^\[\]|\n]*"
+NUMBER = r"(?<![\w#&.%-])\d{2,6}(?![\w=%])"
+LINKED = r"(?<=\[\[)[^\[\]|:#/\n\"&<>]{3,60}(?=[\]|])"
+WORD = r"[^\s<>&{}\[\]|='*#:;!\"/\\\d]{3,120}"
+AMONG_WORDS = (
+    rf"(?<=[^\s|=*#:;]\ ){WORD}(?=\ [^\s|=]|[.,]?[<\[\n])|(?<=\]\]|[\w\"/]>){WORD}(?=[\ \[<])"
+)
 PLACES = re.compile(
-    r"(?:\{\{[^|{}\n]*|<[^<>]*>|\|\s*[\w -]+=|&[#\w]+;|\[\[[^\[\]|:\n]*:[^\[\]|\n]*)"
-    r"|(?P<number>(?<![\w#&.%-])\d{2,6}(?![\w=%]))"
-    r"|(?P<word>(?:(?<=\[\[)[^\[\]|:#/\n]{3,60}(?=[\]|])"
-    r"|(?<=[^\s|=*#:;]\ )WORD(?=\ [^\s|=]|[.,]?[<\[\n])|(?<=\]\]|[\w\"/]>)WORD(?=[\ \[<])))".replace(
-        "WORD", r"[^\s<>&{}\[\]|='*#:;!\"/\\\d]{3,120}"
-    )
+    rf"(?:{FIXED})|(?P<number>{NUMBER})|(?P<word>{LINKED}|{AMONG_WORDS})"
 )
 PROSE = re.compile(r"[^\W\d_][^\n|]{80,}")
 CATEGORY = re.compile(r"^\[\[[^\[\]|:]+:[^\[\]]*\]\]\s*$", re.MULTILINE)
