@@ -34,8 +34,11 @@ class PlainFile:
     """XML as it is, or as one bz2 stream."""
 
     def __init__(self, path: Path, head: bytes, *, compresslevel: int) -> None:
-        opened = bz2.open(path, "wb", compresslevel) if compresslevel else path.open("wb")
-        self._file: BinaryIO = opened  # type: ignore[assignment]
+        self._file: BinaryIO | bz2.BZ2File = (
+            bz2.BZ2File(path, "wb", compresslevel=compresslevel)
+            if compresslevel
+            else path.open("wb")
+        )
         self._file.write(head)
 
     def add(self, stream: Stream) -> None:
@@ -51,7 +54,7 @@ class MultistreamFile:
 
     def __init__(self, path: Path, index: Path, head: bytes, *, compresslevel: int) -> None:
         self._file = path.open("wb")
-        self._index = bz2.open(index, "wb", compresslevel)
+        self._index = bz2.BZ2File(index, "wb", compresslevel=compresslevel)
         self._level = compresslevel
         self._file.write(bz2.compress(head, compresslevel))
 

@@ -141,7 +141,9 @@ class StreamMaker:
             category = self.wiki.namespace_name(14)
             self._set_text(page, f"{{{{Commons category}}}}\n[[{category}:{words}]]")
         elif namespace == 10:
-            self._set_text(page, f"<noinclude>{words}</noinclude>{{{{#if:{{{{{{1|}}}}}}|{words}}}}}")
+            self._set_text(
+                page, f"<noinclude>{words}</noinclude>{{{{#if:{{{{{{1|}}}}}}|{words}}}}}"
+            )
         else:
             self._fill_with_prose(page, median=self.median_bytes / 2)
 
@@ -207,9 +209,7 @@ class StreamMaker:
             others = [code for code in OTHER_LANGUAGES if code not in own]
             for code in random.sample(others, random.randrange(len(others))):
                 titles[code] = f"{page.title} ({code})"
-        return [
-            f"({page.id},{quoted(code)},{quoted(titles[code])})" for code in sorted(titles)
-        ]
+        return [f"({page.id},{quoted(code)},{quoted(titles[code])})" for code in sorted(titles)]
 
     def _page_row(self, page: _Page) -> str:
         namespace = self.wiki.namespace(page.number)

@@ -49,9 +49,7 @@ WORD = r"[^\s<>&{}\[\]|='*#:;!\"/\\\d]{3,120}"
 AMONG_WORDS = (
     rf"(?<=[^\s|=*#:;]\ ){WORD}(?=\ [^\s|=]|[.,]?[<\[\n])|(?<=\]\]|[\w\"/]>){WORD}(?=[\ \[<])"
 )
-PLACES = re.compile(
-    rf"(?:{FIXED})|(?P<number>{NUMBER})|(?P<word>{LINKED}|{AMONG_WORDS})"
-)
+PLACES = re.compile(rf"(?:{FIXED})|(?P<number>{NUMBER})|(?P<word>{LINKED}|{AMONG_WORDS})")
 PROSE = re.compile(r"[^\W\d_][^\n|]{80,}")
 CATEGORY = re.compile(r"^\[\[[^\[\]|:]+:[^\[\]]*\]\]\s*$", re.MULTILINE)
 

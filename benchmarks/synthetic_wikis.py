@@ -37,8 +37,8 @@ from megatron_crossic.files import refuse_existing
 SIZES = {  # articles of the source and of the target wiki
     "tiny": (300, 150),
     "small": (3_000, 1_500),
-    "200mb": (12_500, 6_500),
-    "2gb": (125_000, 65_000),
+    "200mb": (10_800, 5_400),
+    "2gb": (108_000, 54_000),
 }
 SHARES = {"source": (0.30, 0.55), "target": (0.45, 0.25)}
 """Articles and redirects among the pages of the XML dump."""
