@@ -5,6 +5,8 @@ import gzip
 import json
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +161,55 @@ def test_tables_say_what_the_xml_says(wikis: Path) -> None:
         page = texts[int(page_id or 0)]
         assert page.text.startswith(f"#REDIRECT [[{link.replace('_', ' ')}]]")
         assert page.redirect == (title or b"").decode().replace("_", " ")
+
+
+def test_the_tables_alone_lead_to_the_same_links(wikis: Path, told: Any) -> None:
+    """As a database would join them; which texts are empty no table says."""
+    source, target = articles_of(wikis, "en"), articles_of(wikis, "th")
+    redirects = {
+        page_id: text(title)
+        for page_id, title in table_of(wikis, "en", "redirect", "rd_from", "rd_title")
+    }
+    titles = {
+        text(row[1]): row[0] for row in table_of(wikis, "en", "page", "page_id", "page_title")
+    }
+    reached: Counter[bytes | None] = Counter()
+    for page_id, language, title in table_of(
+        wikis, "th", "langlinks", "ll_from", "ll_lang", "ll_title"
+    ):
+        if language != b"en" or page_id not in target:
+            continue
+        name = text(title).replace(" ", "_")
+        linked = titles.get(name[:1].upper() + name[1:])
+        for _ in range(9):
+            linked = titles.get(redirects[linked]) if linked in redirects else linked
+        reached[linked if linked in source else None] += 1
+    failed = ("no_partner", "empty_after_cleaning", "partner_unusable", "duplicate_partner")
+    assert reached.pop(None) == sum(
+        n
+        for reason, n in told["drops"].items()
+        if reason.startswith("target.") and reason.removeprefix("target.") not in failed
+    )
+    empty = sum(n for name, n in told["drops"].items() if "empty" in name)
+    assert len(reached) == told["pairs"] + empty
+    assert reached.total() - len(reached) == told["drops"]["target.duplicate_partner"]
+
+
+def table_of(
+    wikis: Path, code: str, table: str, *columns: str
+) -> Iterator[tuple[bytes | None, ...]]:
+    path = wikis / f"{code}wiki-{table}.sql.gz"
+    return read_rows(path, table=table, columns=columns, default_columns=())
+
+
+def articles_of(wikis: Path, code: str) -> set[bytes | None]:
+    columns = ("page_id", "page_namespace", "page_is_redirect", "page_content_model")
+    rows = table_of(wikis, code, "page", *columns)
+    return {row[0] for row in rows if row[1:] == (b"0", b"0", b"wikitext")}
+
+
+def text(value: bytes | None) -> str:
+    return (value or b"").decode()
 
 
 def test_parts_hold_the_same_pages_and_their_names_the_ids(wikis: Path, tmp_path: Path) -> None:
