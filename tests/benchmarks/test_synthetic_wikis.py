@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from real_pages import ENGLISH, THAI, write_real_pages
-from synthetic_pages import Wiki, title_words
-from synthetic_plan import NOT_LINKED, SCENARIOS, make_plan, truth
 from synthetic_sql import INSERT_BYTES, TableWriter, quoted
-from synthetic_texts import Letters
 from synthetic_wikis import pages_by_language, parse
 
 from megatron_crossic.data.wikipedia.build import build_wikipedia_pairs
@@ -28,7 +25,6 @@ from megatron_crossic.errors import ConfigError
 
 PROJECT = Path(__file__).parents[2]
 SCRIPT = PROJECT / "benchmarks" / "synthetic_wikis.py"
-LETTERS = Letters(pairs=tuple(a + b for a in "bdfgklmn" for b in "aeiouyxw"))
 
 
 def make_wikis(folder: Path, *options: str) -> Path:
@@ -54,18 +50,6 @@ def wikis(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def told(wikis: Path) -> Any:
     return json.loads((wikis / "truth.json").read_text())
-
-
-def make_wiki(language: str, articles: int, redirects: int, others: int, *, seed: int = 1) -> Wiki:
-    return Wiki(
-        language=language,
-        seed=seed,
-        num_articles=articles,
-        num_redirects=redirects,
-        num_others=others,
-        letters=LETTERS,
-        words=title_words(ENGLISH if language == "en" else THAI),
-    )
 
 
 @pytest.mark.parametrize("side", ["target", "source"])
@@ -231,53 +215,6 @@ def test_two_processes_write_the_same_files(wikis: Path, tmp_path: Path) -> None
     assert [n for n in names if (output / n).read_bytes() != (wikis / n).read_bytes()] == []
 
 
-@settings(max_examples=30)
-@given(st.integers(1, 400), st.integers(0, 400), st.integers(1, 400), st.integers(0, 99))
-def test_every_page_has_one_place(articles: int, redirects: int, others: int, seed: int) -> None:
-    wiki = make_wiki("th", articles, redirects, others, seed=seed)
-    numbers = [wiki.number_at(place) for place in range(wiki.num_pages)]
-    assert sorted(numbers) == list(range(wiki.num_pages))
-    assert [wiki.place_of(number) for number in numbers] == list(range(wiki.num_pages))
-    ids = [wiki.id_at(place) for place in range(wiki.num_pages)]
-    assert ids == sorted(set(ids))
-    assert len({wiki.title(number) for number in numbers}) == wiki.num_pages
-    assert sum(wiki.kinds().values()) == 2 * wiki.num_pages
-
-
-@settings(max_examples=30)
-@given(st.integers(60, 300), st.integers(0, 200), st.floats(0.5, 1))
-def test_each_scenario_leads_where_it_says(num: int, more: int, share: float) -> None:
-    """A walk over titles alone, without any of our readers."""
-    source = make_wiki("en", num + more, num + more, 50)
-    plan = make_plan(source=source, target=make_wiki("th", num, 20, 10), linked_share=share)
-    articles = {source.title(n): n for n in range(source.num_articles)}
-    redirects = {
-        source.title(n): plan.redirect(source, n).title
-        for n in range(source.num_articles, source.num_articles + source.num_redirects)
-    }
-    ends = {}
-    for article in range(num):
-        name, i = plan.scenario(article)
-        assert 0 <= i < plan.counts.get(name, num)
-        title = plan.linked_title(article).replace("_", " ").split("#")[0]
-        title = title[:1].upper() + title[1:]
-        num_steps = 0
-        while title in redirects and num_steps < 9:
-            title = redirects[title]
-            num_steps += 1
-        ends[article] = articles.get(title)
-        expected = 9 if name == "to_redirect_loop" else None
-        if name != NOT_LINKED:
-            assert num_steps == (expected or SCENARIOS[name].num_redirects)
-            assert (ends[article] is None) == name.startswith("to_") or name == "to_section"
-            assert not SCENARIOS[name].consumes or ends[article] == article
-    told: Any = truth(plan)
-    assert sum(told["scenarios"].values()) == int(num * share)
-    for side, wiki in (("source", source), ("target", plan.target)):
-        drops = [n for reason, n in told["drops"].items() if reason.startswith(side)]
-        assert told["pairs"] + sum(drops) == wiki.num_articles
-
-
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20))
 def test_quotes_are_read_back(text: str) -> None:
     sql = f"INSERT INTO `t` VALUES ({quoted(text)},1);\n".encode()
@@ -320,11 +257,3 @@ def test_pages_are_given_by_language() -> None:
     assert found == {"en": [Path("a=1.xml"), Path("c")], "th": [Path("b")]}
     with pytest.raises(ConfigError, match="--pages must be LANG=FILE, got 'english=x'"):
         pages_by_language(["english=x"])
-
-
-def test_too_few_pages_for_all_scenarios_are_refused() -> None:
-    target = make_wiki("th", 40, 9, 9)
-    with pytest.raises(ConfigError, match="linked target articles must be at least .* got 8 with"):
-        make_plan(source=make_wiki("en", 90, 90, 9), target=target, linked_share=0.2)
-    with pytest.raises(ConfigError, match="source wiki must have at least 10 redirects, got 3"):
-        make_plan(source=make_wiki("en", 90, 3, 9), target=target, linked_share=0.9)

@@ -78,6 +78,11 @@ def test_a_file_one_can_count_by_eye() -> None:
     assert sides.ratios.coarse(1) == {-1: 2, 0: 1}
 
 
+@pytest.mark.parametrize(("length", "is_short"), [(0, 1), (9, 1), (10, 0), (11, 0)])
+def test_short_is_below_the_limit(length: int, is_short: int) -> None:
+    assert count(make_pair("p", "x" * length, "y")).languages["en"].num_short == is_short
+
+
 def test_several_targets_and_none() -> None:
     documents = [Document(language=code, title=code, text="abc") for code in ("en", "ar", "ja")]
     many = Pair(id="m", source=documents[0], targets=tuple(documents[1:]))

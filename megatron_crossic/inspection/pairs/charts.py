@@ -51,7 +51,7 @@ def length_charts(statistics: PairStatistics) -> list[Chart]:
 def _length_chart(
     found: LanguageStatistics, counts: Mapping[int, int], first: int, last: int, series: int
 ) -> Chart:
-    empty = f" {found.num_empty:,} are empty." if found.num_empty else ""
+    empty = f" Empty: {found.num_empty:,}." if found.num_empty else ""
     return Chart(
         name=f"lengths-{found.language}",
         title=f"Lengths, {found.language}",
@@ -71,7 +71,7 @@ def ratio_charts(statistics: PairStatistics) -> list[Chart]:
 
 def _ratio_chart(found: SidesStatistics) -> Chart:
     steps, counts, (first, last) = _ratio_bars(found.ratios)
-    empty = f" {found.num_one_empty:,} pairs have an empty side." if found.num_one_empty else ""
+    empty = f" With an empty side: {found.num_one_empty:,}." if found.num_one_empty else ""
     return Chart(
         name=f"ratios-{found.source}-{found.target}",
         title=f"Length ratios, {found.target} to {found.source}",

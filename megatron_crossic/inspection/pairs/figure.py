@@ -109,7 +109,7 @@ def _draw_breakdown(breakdown: Breakdown, colours: dict[str, str], axes: Axes) -
     axes.margins(x=0.25)
 
 
-def _cut(label: str, most: int = 40) -> str:
+def _cut(label: str, most: int = 30) -> str:
     return label if len(label) <= most else f"{label[: most - 1]}…"
 
 

@@ -120,7 +120,8 @@ def _document_html(series: int, document: ShownDocument) -> str:
         title = _link_html(document.link, title)
     paragraphs = "".join(f"<p>{escape(text)}</p>" for text in document.paragraphs)
     shown, total = len(document.paragraphs), document.num_paragraphs
-    part = f"{total:,} paragraphs" if shown == total else f"{shown} of {total:,} paragraphs"
+    part = f"{total:,}" if shown == total else f"{shown} of {total:,}"
+    part += " paragraph" if total == 1 else " paragraphs"
     language = f'lang="{escape(document.language)}" dir={document.direction}'
     return (
         f'<div class="span l{series % 8}"><p class=label><b>{escape(document.language)}</b> '

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from megatron_crossic.data.inputs import file_blocks, input_bytes
@@ -81,8 +82,8 @@ def report_pairs(
     told: Reservoir[list[Candidate]] = Reservoir(options.detect, seed=f"told {options.seed}")
     for pair in _pairs(path, on_progress):
         statistics.add(pair)
-        shown.offer(lambda pair=pair: _shown(pair, options))  # type: ignore[misc]
-        told.offer(lambda pair=pair: candidates(pair))  # type: ignore[misc]
+        shown.offer(partial(_shown, pair, options))
+        told.offer(partial(candidates, pair))
     if not statistics.num_pairs:
         raise DataError(f"pair file must hold pairs, got none in {path}. Name another file.")
     return PairReport(
