@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from megatron_crossic.errors import ConfigError, CrossicError
 
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -26,6 +27,7 @@ def run(main: Callable[[], None]) -> NoReturn:
     """Call `main` and exit: 0, the error's own exit code, or 130 when interrupted."""
     try:
         main()
+        sys.stdout.flush()
     except CrossicError as error:
         # What all ranks of a launch refuse before they meet is said once.
         if os.environ.get("RANK", "0") == "0" or not isinstance(error, ConfigError):
@@ -34,6 +36,9 @@ def run(main: Callable[[], None]) -> NoReturn:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # whoever reads our output, `head` for example, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        sys.exit(BROKEN_PIPE)
     sys.exit(0)
 
 

@@ -1,10 +1,12 @@
 """Errors become one line and an exit code."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
-from megatron_crossic.commandline import ArgumentParser, run
+from megatron_crossic.commandline import BROKEN_PIPE, ArgumentParser, run
 from megatron_crossic.errors import CheckpointError, ConfigError, DataError
 
 
@@ -70,3 +72,16 @@ def test_a_wrong_option_is_an_error_like_others(arguments: list[str], message: s
     parser.add_subparsers().add_parser("sub").add_argument("--deep")
     with pytest.raises(ConfigError, match=f"command line must be valid, got: {message}"):
         parser.parse_args(arguments)
+
+
+def test_a_reader_who_has_enough_is_no_error() -> None:
+    """As in `tool | head -1`."""
+    code = "from megatron_crossic.commandline import run; run(lambda: print('line\\n' * 10**6))"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"line\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == BROKEN_PIPE

@@ -49,6 +49,7 @@ class WikipediaAccount:
                 "source": self._counts("source"),
                 "target": self._counts("target"),
                 "langlinks": dict(self.found.join.links),
+                "dumps": {"source": self._reading("source"), "target": self._reading("target")},
             },
             drops=self.drops(),
             files={KIND: pair_file},
@@ -64,13 +65,15 @@ class WikipediaAccount:
         dropped = sum(n for reason, n in self.drops().items() if reason.startswith(f"{side}."))
         left = len(joined.article_ids) - self.pairing.num_pairs - dropped
         assert left == 0, f"{left} {side} articles are neither paired nor dropped"
+        return {**joined.counts, "characters_in_pairs": articles.characters}
+
+    def _reading(self, side: SideName) -> dict[str, int]:
+        articles = self.pairing.source if side == "source" else self.pairing.target
         segments = [account for task, account in self.segments.items() if task.side == side]
         return {
-            **joined.counts,
-            "pages_in_dump": sum(each.pages for each in segments),
-            "repeated_in_dump": articles.repeated,
-            "wikitext_characters_cleaned": sum(each.characters for each in segments),
-            "characters_in_pairs": articles.characters,
+            "pages": sum(each.pages for each in segments),
+            "repeated": articles.repeated,
+            "characters_cleaned": sum(each.characters for each in segments),
         }
 
     def _damage(self) -> list[dict[str, Any]]:

@@ -11,8 +11,7 @@ MONTHS = {
     "pt": "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro "
     "dezembro",
     "ar": "يناير فبراير مارس أبريل مايو يونيو يوليو أغسطس سبتمبر أكتوبر نوفمبر ديسمبر",
-    "th": "มกราคม กุมภาพันธ์ มีนาคม เมษายน พฤษภาคม มิถุนายน กรกฎาคม สิงหาคม กันยายน ตุลาคม "
-    "พฤศจิกายน ธันวาคม",
+    "th": "มกราคม กุมภาพันธ์ มีนาคม เมษายน พฤษภาคม มิถุนายน กรกฎาคม สิงหาคม กันยายน ตุลาคม พฤศจิกายน ธันวาคม",
 }
 BUDDHIST_ERA = 543
 
@@ -68,7 +67,10 @@ def is_number(values: Sequence[str]) -> bool:
 
 def _leading_numbers(values: Sequence[str]) -> list[str]:
     # The second part of a date may be the name of its month.
-    end = next((i for i, value in enumerate(values) if not value or (i != 1 and not value.isdecimal())), None)
+    end = next(
+        (i for i, value in enumerate(values) if not value or (i != 1 and not value.isdecimal())),
+        None,
+    )
     return list(values[:end])
 
 

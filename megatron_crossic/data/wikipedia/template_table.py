@@ -52,7 +52,9 @@ WORDS: Mapping[str, Rule] = {
     "linktext": joined(""),
     "zh": text_of("c", "t", "s", "p", 1),
     "korean": text_of("hangul", 1),
-    "hebrew grc gr nastaliq script/hebrew script/arabic script/nastaliq nihongo2 bahasa": text_of(1),
+    "hebrew grc gr nastaliq script/hebrew script/arabic script/nastaliq nihongo2 bahasa": text_of(
+        1
+    ),
     "nihongo nihongo_core nihongo_krt nihongo4 นิฮงโงะ ญี่ปุ่น": nihongo,
     "nihongo3": nihongo3,
     "読み仮名 読み仮名_ruby不使用 ふりがな ruby ルビ ruby-ja": with_reading("（", "）"),
