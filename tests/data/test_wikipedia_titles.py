@@ -10,7 +10,13 @@ from megatron_crossic.data.wikipedia.namespaces import (
     is_file,
     is_interwiki,
 )
-from megatron_crossic.data.wikipedia.titles import normalise_title, redirect_target, split_fragment
+from megatron_crossic.data.wikipedia.titles import (
+    normalise_title,
+    redirect_target,
+    split_fragment,
+    table_title_key,
+    title_key,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +35,61 @@ from megatron_crossic.data.wikipedia.titles import normalise_title, redirect_tar
 )
 def test_titles_have_one_spelling(title: str, expected: str) -> None:
     assert normalise_title(title) == expected
+
+
+@pytest.mark.parametrize(
+    ("title", "language", "expected"),
+    [
+        ("istanbul", "tr", "İstanbul"),
+        ("istanbul", "az", "İstanbul"),
+        ("istanbul", "en", "Istanbul"),
+        ("istanbul", "kk", "Istanbul"),
+        ("ısı", "tr", "Isı"),
+        ("i\u0307x", "lt", "İx"),  # a small i with its dot has no letter of its own in NFC
+        ("\u0130x", "en", "İx"),
+        ("საქართველო", "ka", "საქართველო"),
+        ("ßa", "de", "ßa"),
+        ("ŉa", "af", "ŉa"),
+        ("ǰa", "en", "ǰa"),
+        ("ﬁne", "en", "ﬁne"),
+        ("ǆep", "hr", "ǅep"),
+        ("ᾳ", "el", "ᾼ"),
+        ("ῆρα", "el", "ῆρα"),
+        ("ⓐ", "en", "ⓐ"),
+        ("ⅳ", "en", "ⅳ"),
+        ("жук", "ru", "Жук"),
+        ("ա", "hy", "Ա"),
+        ("և", "hy", "և"),
+        ("日本", "ja", "日本"),
+    ],
+)
+def test_first_letters_are_those_of_the_wiki(title: str, language: str, expected: str) -> None:
+    assert normalise_title(title, language=language) == expected
+    assert normalise_title(expected, language=language) == expected
+
+
+@pytest.mark.parametrize(
+    ("stored", "title"),
+    [
+        ("New_York", "new York"),
+        ("AT&T", "AT&T"),
+        ("Élan_vital", "E\u0301lan  vital"),
+        ("iPhone", "IPhone"),
+        ("A__b", "A b"),
+        ("", ""),
+    ],
+)
+def test_titles_of_tables_have_the_keys_of_links(stored: str, title: str) -> None:
+    key = title_key(normalise_title(title))
+    assert table_title_key(stored.encode(), language="en") == key
+    assert key != title_key(normalise_title(title) + "x")
+
+
+@given(st.text())
+def test_titles_of_tables_are_never_told_apart_by_the_short_way(title: str) -> None:
+    stored = normalise_title(title).replace(" ", "_")
+    expected = title_key(normalise_title(stored))
+    assert table_title_key(stored.encode(), language="en") == expected
 
 
 @given(st.text())
@@ -63,6 +124,8 @@ def test_fragments_are_split_off(title: str, expected: tuple[str, str]) -> None:
         ("# a list [[Berlin]]", None),
         ("Text. #REDIRECT [[Berlin]]", None),
         ("#REDIRECT nowhere", None),
+        ("#REDIRECT [[AT&amp;T]]", "AT&T"),
+        ("#REDIRECT [[AT%26T]]", "AT&T"),
     ],
 )
 def test_redirects_in_wikitext(text: str, target: str | None) -> None:

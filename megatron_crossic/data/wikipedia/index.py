@@ -1,8 +1,8 @@
 """The titles, ids and redirects of one wiki as sorted arrays, whatever they were read from.
 
-A title is its 64-bit key (`title_key`) and no text. Measured at 10 million pages, of them 6 million
-redirects: 34 bytes a page at rest, 75 while it is built, so 1.4 GB for the 18 million pages that
-the English Wikipedia has in its article namespace.
+A title is its 64-bit key (`title_key`) and no text. Measured at 6 million pages, 60 % of them
+redirects: 29 MB a million pages at rest, 72 MB at the peak while it is built, so 1.3 GB for the 18
+million pages that the English Wikipedia has in its article namespace.
 """
 
 from array import array

@@ -6,11 +6,11 @@ the careful one would have taken with the same values.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
-from typing import Literal
+from typing import Any, Literal
 
 STRING = rb"'(?:[^'\\]++|\\.|'')*+'"
 VALUE = rb"(?:_binary\s+)?" + STRING + rb"|0[xX][0-9a-fA-F]+|-?[0-9][-+.0-9eE]*|NULL|null"
@@ -66,21 +66,18 @@ class FastRows:
             if kind == "string":
                 for index, row in enumerate(rows):
                     if BACKSLASH in row[column]:  # type: ignore[operator]
-                        rows[index] = _converted(row, column, _unescaped)
+                        value = _unescaped(row[column])  # type: ignore[arg-type]
+                        rows[index] = (*row[:column], value, *row[column + 1 :])
             elif kind == "any":
-                rows = [_converted(row, column, literal_value) for row in rows]
+                columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+                columns[column] = [literal_value(value) for value in columns[column]]
+                rows = list(zip(*columns, strict=True))
         return rows
 
     def _picked(self, found: Sequence[tuple[bytes, ...]]) -> list[Row]:
         if len(self.groups) > 1 and None not in self.groups:
             return list(map(itemgetter(*self.groups), found))
         return [tuple(None if g is None else row[g] for g in self.groups) for row in found]
-
-
-def _converted(row: Row, column: int, convert: Callable[[bytes], bytes | None]) -> Row:
-    value = row[column]
-    assert value is not None
-    return (*row[:column], convert(value), *row[column + 1 :])
 
 
 @cache

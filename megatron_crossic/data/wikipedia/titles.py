@@ -25,7 +25,8 @@ def normalise_title(title: str, *, language: str = "en") -> str:
     """
     title = unicodedata.normalize("NFC", DIRECTION_MARKS.sub("", title))
     title = BLANKS.sub(" ", title).strip().removeprefix(":").lstrip()
-    return _upper_first(title[:1], language) + title[1:]
+    # The larger letter may join an accent behind it: `i\u0307` -> `İ`.
+    return unicodedata.normalize("NFC", _upper_first(title[:1], language) + title[1:])
 
 
 def _upper_first(first: str, language: str) -> str:
