@@ -92,9 +92,7 @@ class Elements:
         return f"{FORMULA_START}{len(self.formulas) - 1}{FORMULA_END}"
 
 
-ELEMENT = re.compile(
-    rf"<({'|'.join([*DROPPED, *FORMULAS, *VERBATIM])})\b[^<>]*>", re.IGNORECASE
-)
+ELEMENT = re.compile(rf"<({'|'.join([*DROPPED, *FORMULAS, *VERBATIM])})\b[^<>]*>", re.IGNORECASE)
 POEM = re.compile(r"<(poem)\b[^<>]*>", re.IGNORECASE)
 
 

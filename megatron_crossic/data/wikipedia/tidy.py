@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from megatron_crossic.data.wikipedia.namespaces import is_file
 from megatron_crossic.data.wikipedia.characters import FORMULA_END, FORMULA_START, LINE_BREAK
+from megatron_crossic.data.wikipedia.namespaces import is_file
 
 BLANKS = re.compile(" {2,}")
 LIST_LINE = re.compile(r"([*#:;]+)\s*(.*)")
@@ -48,6 +48,8 @@ UNTIDY = re.compile(
 MAX_PASSES = 20
 NO_BRACKETS = str.maketrans("", "", "[]{}<>|")
 LEADING_SEPARATORS = re.compile(r"^(?:[-–—.,;:،؛、，；：](?:\s+|$))+")
+
+
 def to_paragraphs(text: str, *, language: str) -> list[str]:
     """The paragraphs of rendered text: list items on lines of their own, other lines joined."""
     if LINE_BREAK in text:
