@@ -8,7 +8,8 @@ far as the dump holds them. Counted for both: articles whose text has residue of
 articles without text; numbers of the running text that are gone. What the running text is, is found
 here without either cleaner, by deleting from the wikitext, innermost first, what no reader would
 miss: comments, notes, formulas, galleries, templates, tables, files, categories, addresses,
-headings (one with nothing below it goes) and sections that list sources. A number found there and not in the text, as often, is lost.
+headings (one with nothing below it goes) and sections that list sources. A number found there and
+not in the text, as often, is lost.
 """
 
 import argparse
@@ -27,16 +28,16 @@ from megatron_crossic.data.wikipedia.clean import APPENDICES, clean_wikitext
 from megatron_crossic.data.wikipedia.dump import Page, read_pages
 from megatron_crossic.data.wikipedia.namespaces import CATEGORY, FILE
 
+CATEGORIES, FILES = ("|".join(" ".join(names.values()).split()) for names in (CATEGORY, FILE))
 RESIDUE = {name: re.compile(re.escape(name), re.IGNORECASE) for name in (
     "[[", "]]", "{{", "}}", "{|", "|}", "''", "|thumb", "<ref", "</ref", "<!--",
 )} | {
     "entity": re.compile(r"&(?:nbsp|ndash|mdash|lt|gt|amp|quot|#x?[0-9A-Fa-f]+);"),
     "tag": re.compile(r"</?(?:br|div|span|small|sub|sup|gallery|math|center|blockquote)\b[^<>]*>"),
     "switch": re.compile(r"__[A-Z]{3,}__"),
-    "category": re.compile(rf"\b(?:{'|'.join(' '.join(CATEGORY.values()).split())}):\w", re.I),
-    "file": re.compile(rf"\b(?:{'|'.join(' '.join(FILE.values()).split())}):\S[^\n]*\.(?:jpe?g|png|svg)", re.I),
+    "category": re.compile(rf"\b(?:{CATEGORIES}):\w", re.IGNORECASE),
+    "file": re.compile(rf"\b(?:{FILES}):\S[^\n]*\.(?:jpe?g|png|svg)", re.IGNORECASE),
 }  # fmt: skip
-FILES = "|".join(" ".join([*FILE.values(), *CATEGORY.values()]).split())
 # Each is deleted again and again until nothing is left of it: the innermost goes first.
 NO_TEXT = [re.compile(pattern, re.DOTALL | re.IGNORECASE | re.MULTILINE) for pattern in (
     r"<!--.*?-->",
@@ -44,7 +45,7 @@ NO_TEXT = [re.compile(pattern, re.DOTALL | re.IGNORECASE | re.MULTILINE) for pat
     r"<(math|chem|gallery|timeline|source|syntaxhighlight|score|imagemap)\b[^<>]*>.*?</\1\s*>",
     r"\{\{(?:(?!\{\{|\}\}).)*\}\}",
     r"^[:*\s]*\{\|(?:(?!\{\||\|\}).)*\|\}",
-    rf"\[\[\s*(?:{FILES})\s*:(?:\[\[[^\[\]]*\]\]|(?!\[\[|\]\]).)*\]\]",
+    rf"\[\[\s*(?:{FILES}|{CATEGORIES})\s*:(?:\[\[[^\[\]]*\]\]|(?!\[\[|\]\]).)*\]\]",
 )]  # fmt: skip
 HEADING = re.compile(r"^==[^=\n].*?==\s*$", re.MULTILINE)
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -135,7 +136,10 @@ def table(counts: Mapping[str, Mapping[str, int]]) -> str:
     """The counts as lines: what, ours, theirs."""
     rows = dict.fromkeys(key for column in counts.values() for key in column)
     lines = [f"{'':32}" + "".join(f"{name:>16}" for name in counts)]
-    lines += [f"{row:32}" + "".join(f"{c.get(row, 0):16,}" for c in counts.values()) for row in rows]
+    for row in rows:
+        lines.append(
+            f"{row:32}" + "".join(f"{column.get(row, 0):16,}" for column in counts.values())
+        )
     return "\n".join(lines)
 
 

@@ -5,16 +5,17 @@ import re
 from megatron_crossic.data.wikipedia.characters import shield
 
 SCHEMES = "https?|ftps?|sftp|git|gopher|ircs?|mms|nntp|redis|ssh|svn|telnet|worldwind"
+WITHOUT_BRACKETS = r"[^\[\]\n]*"
+# `[[links]]` in a label are fine, other brackets are not.
+LABEL = rf"[ ]({WITHOUT_BRACKETS}(?:\[\[{WITHOUT_BRACKETS}\]\]{WITHOUT_BRACKETS})*)"
 BRACKETED = re.compile(
-    rf"\[(?:(?:{SCHEMES}):)?//[^\s\[\]<>\"{{}}|]+(?:[ ]([^\[\]\n]*(?:\[\[[^\[\]\n]*\]\][^\[\]\n]*)*))?\]"
-    r"|\[mailto:[^\s\[\]]+(?:[ ]([^\[\]\n]*))?\]",
-    re.IGNORECASE,
+    rf"\[(?:(?:(?:{SCHEMES}):)?//|mailto:)[^\s\[\]<>\"{{}}|]+(?:{LABEL})?\]", re.IGNORECASE
 )
 BARE = re.compile(
     rf"\b(?:{SCHEMES})://[^\s\[\]<>\"{{}}|]*[^\s\[\]<>\"{{}}|.,;:!?)、。，）」]/?", re.IGNORECASE
 )
-# What is left must be no address for the parser, which knows some without slashes as well. The colon
-# stands first in the pattern: it is rare, and searching for one character is fast.
+# What is left must be no address for the parser, which knows some without slashes as well. The
+# colon stands first in the pattern: it is rare, and searching for one character is fast.
 LIKE_ADDRESS = re.compile(
     ":(?:(?=//)|(?<=bitcoin:)|(?<=geo:)|(?<=magnet:)|(?<=mailto:)|(?<=news:)|(?<=sip:)|(?<=sips:)"
     "|(?<=sms:)|(?<=tel:)|(?<=urn:)|(?<=xmpp:))",
@@ -30,4 +31,4 @@ def drop_addresses(wikitext: str) -> str:
 
 
 def _label(found: re.Match[str]) -> str:
-    return (found[1] or found[2] or "").strip()
+    return (found[1] or "").strip()

@@ -13,9 +13,9 @@ from megatron_crossic.data.wikipedia import namespaces
 from megatron_crossic.data.wikipedia.characters import shield
 from megatron_crossic.data.wikipedia.templates import find_rule
 
-# The parser's time grows with depth times length, so both have a bound. Deeper brackets are text; of
-# a longer construct the brackets go and the content stays. Real articles nest 6 deep at most, and
-# what they hold in one template that shows text is a quotation or a list.
+# The parser's time grows with depth times length, so both have a bound. Deeper brackets are text;
+# of a longer construct the brackets go and the content stays. Real articles nest 6 deep at most,
+# and what they hold in one template that shows text is a quotation or a list.
 MAX_DEPTH = 30
 MAX_LENGTH = 100_000
 # In one run: `{{{{{1|name}}}}}` has five.
@@ -29,10 +29,9 @@ TOKEN = re.compile(
 
 def visible_parts(wikitext: str, *, language: str) -> list[str]:
     """The section in parts: text, `[[…]]`, `{{…}}` (told by how they begin), without the hidden."""
-    if "[[" not in wikitext and "{{" not in wikitext and "]]" not in wikitext:
-        if "}}" not in wikitext:
-            return [wikitext]
-    return _Scan(language=language).run(wikitext)
+    if any(brackets in wikitext for brackets in ("[[", "{{", "]]", "}}")):
+        return _Scan(language=language).run(wikitext)
+    return [wikitext]
 
 
 def is_hidden_link(title: str, *, language: str, has_label: bool) -> bool:
@@ -143,7 +142,7 @@ class _Scan:
         return ["".join([opening, *content, closing])]
 
     def _is_hidden(self, character: str, content: list[str]) -> bool:
-        name, bar, _ = content[0].partition("|") if content else ("", "", "")
+        name = content[0].partition("|")[0] if content else ""
         if character == "[":
             return is_hidden_link(
                 name, language=self.language, has_label=any("|" in part for part in content)

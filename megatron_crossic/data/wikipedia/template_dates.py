@@ -1,7 +1,5 @@
 """Dates that templates show, written as the wiki of the language writes them."""
 
-from collections.abc import Sequence
-
 from megatron_crossic.data.wikipedia.template_rules import Arguments, Rule
 
 MONTHS = {
@@ -43,35 +41,20 @@ def date_of(order: str = "ymd", *, start: int = 1) -> Rule:
     """Show the date whose parts stand in `order` from parameter `start` on."""
 
     def rule(arguments: Arguments) -> str:
-        values = list(arguments.positional[start - 1 : start + 2])
-        if not values or not is_number(values[:1]):
-            return arguments.first(start)  # written out: `{{death date|1 May 1980}}`
-        parts = dict(zip(order, _leading_numbers(values), strict=False))
-        if order == "dmy" and len(parts) < 3:
+        values = arguments.positional[start - 1 : start + 2]
+        parts = dict(zip(order, values, strict=False))
+        if not parts.get("y", "").isdecimal():  # written out: `{{death date|1 May 1980}}`
             return " ".join(value for value in values if value)
+        day = parts.get("d", "")
         return show_date(
-            parts.get("y", ""),
+            parts["y"],
             parts.get("m", ""),
-            parts.get("d", ""),
+            day if day.isdecimal() else "",
             language=arguments.language,
             is_day_first=bool(arguments.first("df")),
         )
 
     return rule
-
-
-def is_number(values: Sequence[str]) -> bool:
-    """Whether each of `values` is digits only."""
-    return all(value.isdecimal() for value in values)
-
-
-def _leading_numbers(values: Sequence[str]) -> list[str]:
-    # The second part of a date may be the name of its month.
-    end = next(
-        (i for i, value in enumerate(values) if not value or (i != 1 and not value.isdecimal())),
-        None,
-    )
-    return list(values[:end])
 
 
 def as_of(arguments: Arguments) -> str:

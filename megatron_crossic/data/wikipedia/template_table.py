@@ -7,28 +7,30 @@ case. One table serves the wikis of all languages: a name means the same whereve
 from collections.abc import Mapping
 
 from megatron_crossic.data.wikipedia.template_dates import as_of, circa, date_of, years
+from megatron_crossic.data.wikipedia.template_numbers import (
+    convert,
+    currency,
+    fraction,
+    height,
+    measured,
+    money,
+    number_with_unit,
+    ordinal,
+    power_of_ten,
+)
 from megatron_crossic.data.wikipedia.template_rules import (
     Rule,
     between,
     block,
     columns,
-    convert,
-    currency,
-    fraction,
-    height,
     joined,
     last_positional,
     lines,
     literal,
-    measured,
-    money,
     music,
     nihongo,
     nihongo3,
-    number_with_unit,
     numbered_lines,
-    ordinal,
-    power_of_ten,
     ship,
     siglo,
     text_of,
@@ -43,8 +45,8 @@ WORDS: Mapping[str, Rule] = {
     "rtl-lang ltr-lang wikt-lang nihongo_foot": text_of(2, 1),
     "llang": text_of(2, 1),
     "transliteration transl tlit translit rtgs sname snamei": last_positional,
-    "ill link-interwiki interlanguage_link interlanguage_link_multi ill2 仮リンク enlace_interlingüe "
-    "日本語版にない記事リンク 임시링크 임시_링크 ลิงก์ข้ามภาษา": text_of("lt", "label", 1),
+    "ill link-interwiki interlanguage_link interlanguage_link_multi ill2 enlace_interlingüe "
+    "仮リンク 日本語版にない記事リンク 임시링크 임시_링크 ลิงก์ข้ามภาษา": text_of("lt", "label", 1),
     "وصلة_إنترويكي وإو": text_of("نص", "عر", 1),
     "إنجليزية إنج ألمانية ألم فرنسية فرن إسبانية إسب إيطالية إيط لاتينية لات روسية روس تركية ترك "
     "فارسية فار عبرية عبر يونانية يون صينية صين يابانية ياب": text_of(1),
@@ -52,24 +54,22 @@ WORDS: Mapping[str, Rule] = {
     "linktext": joined(""),
     "zh": text_of("c", "t", "s", "p", 1),
     "korean": text_of("hangul", 1),
-    "hebrew grc gr nastaliq script/hebrew script/arabic script/nastaliq nihongo2 bahasa": text_of(
-        1
-    ),
+    "hebrew grc gr nastaliq nq script/hebrew script/arabic script/nastaliq nihongo2": text_of(1),
     "nihongo nihongo_core nihongo_krt nihongo4 นิฮงโงะ ญี่ปุ่น": nihongo,
     "nihongo3": nihongo3,
     "読み仮名 読み仮名_ruby不使用 ふりがな ruby ルビ ruby-ja": with_reading("（", "）"),
     "윗주": with_reading("(", ")"),
     # words with a look
-    "nowrap nobr nobreak nowraplinks no_wrap small smaller big bigger larger large em strong bold b "
-    "italic i mono monospace code kbd var nobold noitalic smallcaps sc versalete strikethrough "
+    "nowrap nobr nobreak nowraplinks no_wrap small smaller big bigger larger large em strong bold "
+    "b italic i mono monospace code kbd var nobold noitalic smallcaps sc versalete strikethrough "
     "underline u abbr abbrlink tooltip hover_title vanchor visible_anchor q math mvar unicode "
     "polytonic script sub resize versalita abreviatura center centre align_center left proper_name "
     "not_a_typo typo as_written noruby semlinha pequeno tamanho صغير كبير เล็ก su": text_of(
         1, "text"
     ),
     "sic": joined(""),
-    "要出典範囲 要追加記述範囲 cp932フォント jis2004フォント 補助漢字フォント 拡張漢字 半角 نص_عربي "
-    "علم": text_of(1),
+    "要出典範囲 要追加記述範囲 cp932フォント jis2004フォント 補助漢字フォント 拡張漢字 半角 "
+    "نص_عربي علم": text_of(1),
     "color colour font_color fontcolor fg 색 글씨_색 اللون": text_of(2, "text", 1),
     "범례": text_of(2),
     "angbr": between("⟨", "⟩"),
