@@ -24,6 +24,7 @@ def main() -> None:
         langlinks_of=arguments.langlinks_of,
         min_characters=arguments.min_characters,
         keep_headings=not arguments.drop_headings,
+        drop_kinds=tuple(arguments.drop),
         page_seconds=arguments.page_seconds,
         licence=arguments.licence,
     )
@@ -85,6 +86,7 @@ def add_wikipedia(parser: argparse.ArgumentParser) -> None:
     add("--overwrite", action="store_true", help="replace an output that exists")
     add("--min-characters", type=int, default=1, metavar="N", help="drop shorter articles")
     add("--drop-headings", action="store_true", help="leave section headings out of the text")
+    add("--drop", nargs="+", default=(), metavar="KIND", help="of disambiguation, list, stub")
     add("--licence", default="CC BY-SA 4.0", help="of the texts; default %(default)s")
     add("--page-seconds", type=float, default=60.0, metavar="S", help="drop pages that take longer")
     add("--workers", type=int, default=available_cores(), help="processes (default: all cores)")

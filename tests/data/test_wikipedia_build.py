@@ -128,8 +128,7 @@ def test_every_page_is_in_the_account(world: World) -> None:
     assert_nothing_is_lost(manifest)
     assert manifest.drops == {
         "source.no_partner": 1,
-        "source.cleaning_failed": 1,
-        "source.empty_after_cleaning": 1,
+        "source.empty_after_cleaning": 2,
         "source.too_short": 1,
         "target.no_partner": 1,
         "target.partner_not_in_dump": 1,
@@ -149,8 +148,7 @@ def test_what_cleaning_cannot_use_has_its_reason(world: World) -> None:
     assert_nothing_is_lost(manifest)
     assert manifest.drops == {
         "source.no_partner": 1,
-        "source.cleaning_failed": 1,
-        "source.empty_after_cleaning": 1,
+        "source.empty_after_cleaning": 2,
         "target.no_partner": 1,
         "target.partner_not_in_dump": 1,
         "target.partner_unusable": 2,
@@ -195,6 +193,16 @@ def test_headings_and_licence_are_options(world: World) -> None:
     pair = list(read_pairs(world.output))[1]
     assert pair.source.text == "Berlin is the capital.\n\nIt is old."
     assert pair.provenance["licence"] == "CC0"
+
+
+def test_kinds_of_pages_can_be_left_out(world: World) -> None:
+    several = page_xml(2, "River", "A river or a band. {{disambiguation}}")
+    pages = [several if page is SOURCE[1] else page for page in SOURCE]
+    write_packed(world.options.source_dumps[0], dump_xml(pages))
+    manifest = world.build(drop_kinds=("stub", "disambiguation"))
+    assert_nothing_is_lost(manifest)
+    assert manifest.drops["source.disambiguation"] == 1
+    assert "enwiki:2" not in {pair.source.id for pair in read_pairs(world.output)}
 
 
 ARTICLES = st.lists(
@@ -302,6 +310,8 @@ def test_progress_tells_every_stage_to_its_end(world: World) -> None:
         ({"target_language": "en"}, r"must differ from source_language, got en"),
         ({"min_characters": 0}, r"min_characters must be at least 1, got 0"),
         ({"langlinks_of": "both"}, r"langlinks_of must be source or target, got 'both'"),
+        ({"drop_kinds": ("lists",)}, r"drop_kinds must be of disambiguation, .*got 'lists'"),
+        ({"page_seconds": 0.0}, r"page_seconds must be positive, got 0"),
         ({"source_dumps": ()}, r"dumps must be given for both sides, got 0 source and 1 target"),
     ],
 )

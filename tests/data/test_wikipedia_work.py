@@ -138,6 +138,20 @@ def test_a_page_that_hangs_or_crashes_is_the_only_one_left_out(
     assert ids == [f"enwiki:{i}" for i in range(1, NUM + 1, 2) if i != 5]
 
 
+def test_a_page_beyond_the_cleaner_is_left_out(
+    options: WikipediaPairsOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clean(wikitext: str, **settings: object) -> str:
+        if "article 5," in wikitext:
+            raise DataError("wikitext must be parseable, got none. Leave the page out.")
+        return clean_wikitext(wikitext, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(articles, "clean_wikitext", clean)
+    manifest = build_wikipedia_pairs(options, output=tmp_path / "pairs.jsonl").manifest
+    assert manifest is not None
+    assert manifest.drops["source.cleaning_failed"] == 1
+
+
 def test_an_error_in_a_process_is_raised_here(
     options: WikipediaPairsOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

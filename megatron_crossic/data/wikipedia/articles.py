@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from megatron_crossic.data.wikipedia.clean import clean_wikitext
 from megatron_crossic.data.wikipedia.dump import Page
+from megatron_crossic.data.wikipedia.kinds import page_kinds
 from megatron_crossic.data.wikipedia.options import WikipediaPairsOptions
 from megatron_crossic.data.wikipedia.processes import PageAlarm
 from megatron_crossic.data.wikipedia.segments import Damage, Segment, read_segment
@@ -126,6 +127,10 @@ class ArticleCleaner:
         options = self.options
         if len(page.text) > options.max_page_characters:
             return "", TOO_LARGE
+        if options.drop_kinds:
+            kinds = page_kinds(page.title, page.text, language=self.language)
+            if unwanted := next((kind for kind in options.drop_kinds if kind in kinds), None):
+                return "", unwanted
         try:
             text = clean_wikitext(
                 page.text, language=self.language, keep_headings=options.keep_headings

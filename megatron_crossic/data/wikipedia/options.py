@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from megatron_crossic.data.records import LANGUAGES
+from megatron_crossic.data.wikipedia.kinds import PageKind
 from megatron_crossic.errors import ConfigError
 
 SideName = Literal["source", "target"]
@@ -33,6 +34,8 @@ class WikipediaPairsOptions:
     """Keep section headings as paragraphs of their own."""
     max_page_characters: int = 4 << 20
     """A page of more wikitext is dropped: MediaWiki itself takes none above 2 MiB."""
+    drop_kinds: tuple[PageKind, ...] = ()
+    """Kinds of pages to leave out, with their partners: `disambiguation`, `list`, `stub`."""
     page_seconds: float = 60.0
     """A page that takes longer to clean is dropped. It depends on the machine which ones do."""
     licence: str = "CC BY-SA 4.0"
@@ -60,6 +63,12 @@ class WikipediaPairsOptions:
                 f"min_characters must be at least 1, got {self.min_characters}. "
                 "Use 1 to keep every article that is not empty."
             )
+        for kind in self.drop_kinds:
+            if kind not in get_args(PageKind):
+                raise ConfigError(
+                    f"drop_kinds must be of {', '.join(get_args(PageKind))}, got {kind!r}. "
+                    "Name some of those, or none."
+                )
         for name in ("max_page_characters", "page_seconds"):
             if (limit := getattr(self, name)) <= 0:
                 raise ConfigError(f"{name} must be positive, got {limit}. Give a larger limit.")
