@@ -139,8 +139,7 @@ def test_what_cleaning_cannot_use_has_its_reason(world: World) -> None:
     assert_nothing_is_lost(manifest)
     assert manifest.drops == {
         "source.no_partner": 1,
-        "source.cleaning_failed": 1,
-        "source.empty_after_cleaning": 1,
+        "source.empty_after_cleaning": 2,
         "target.no_partner": 1,
         "target.partner_not_in_dump": 1,
         "target.partner_unusable": 2,

@@ -55,6 +55,7 @@ def assert_equal_paths(wikitext: str, language: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PIECES, max_size=25).map("".join), st.sampled_from(["en", "ja"]))
+@example("''==[[a|b]]==", "en")  # a heading only after the quotes are gone
 def test_of_any_soup_of_markup(wikitext: str, language: str) -> None:
     assert_equal_paths(wikitext, language)
 

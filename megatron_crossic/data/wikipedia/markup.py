@@ -28,7 +28,6 @@ PAGE_NAME = re.compile(
 )
 MANY_QUOTES = re.compile("'{4,}")
 HEADING = re.compile(r"\n=[^\n]*=[ \t]*(?![^\n])")
-EQUALS_AT_START = re.compile(r"^=+", re.MULTILINE)
 RULE = re.compile(r"^-{5,}", re.MULTILINE)
 
 
@@ -133,16 +132,9 @@ def split_sections(wikitext: str) -> Iterator[Section]:
         title = line[num_equals : len(line) - num_equals].strip()
         if not title.strip("="):
             continue  # nothing but equals signs
-        yield _section(level, heading, wikitext[start : found.start()])
+        yield Section(level=level, heading=heading, wikitext=wikitext[start : found.start()])
         level, heading, start = num_equals, title, found.end()
-    yield _section(level, heading, wikitext[start:])
-
-
-def _section(level: int, heading: str, wikitext: str) -> Section:
-    # What is no heading here must be none for the parser.
-    if wikitext.startswith("=") or "\n=" in wikitext:
-        wikitext = EQUALS_AT_START.sub(lambda found: shield(found[0]), wikitext)
-    return Section(level=level, heading=heading, wikitext=wikitext)
+    yield Section(level=level, heading=heading, wikitext=wikitext[start:])
 
 
 def drop_hatnotes(section: Section) -> str:
