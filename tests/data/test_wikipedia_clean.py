@@ -6,7 +6,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from megatron_crossic.data.wikipedia.clean import clean_wikitext
-from megatron_crossic.errors import DataError
 
 # (language, wikitext, clean text)
 EXAMPLES = [
@@ -148,11 +147,6 @@ def test_appendices_go_in_every_language_but_only_at_the_end(heading: str) -> No
 def test_a_subsection_of_text_is_no_appendix() -> None:
     text = clean_wikitext("Text.\n== Music ==\n=== Notes ===\nA to G.", language="en")
     assert text.split("\n\n") == ["Text.", "Music", "Notes", "A to G."]
-
-
-def test_wikitext_beyond_the_parser_is_a_data_error() -> None:
-    with pytest.raises(DataError, match=r"must be parseable, got .* Leave the page out"):
-        clean_wikitext("{" * 3000 + "}" * 3000, language="en")
 
 
 MARKUP = """

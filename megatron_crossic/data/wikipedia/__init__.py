@@ -7,7 +7,8 @@
 `blocks` reads plain, gzip and bzip2 files; `dump` and `sql` stream pages and rows out of them;
 `titles` and `namespaces` know how wikis name things; `index` remembers the titles, ids and
 redirects of one dump; `links` joins two of them; `clean` turns wikitext into paragraphs with the
-help of `markup`, `render`, `templates` and `tidy`; `build` runs it all under `options` and keeps
+help of `characters`, `elements`, `markup`, `addresses`, `brackets`, `render`, `templates` and
+`tidy`, in this order; `build` runs it all under `options` and keeps
 the account.
 
 Cost: every dump is read twice. The first pass keeps titles, ids and redirects only, the second

@@ -11,8 +11,10 @@ LABEL = rf"[ ]({WITHOUT_BRACKETS}(?:\[\[{WITHOUT_BRACKETS}\]\]{WITHOUT_BRACKETS}
 BRACKETED = re.compile(
     rf"\[(?:(?:(?:{SCHEMES}):)?//|mailto:)[^\s\[\]<>\"{{}}|]+(?:{LABEL})?\]", re.IGNORECASE
 )
+# An address takes brackets it opened itself, and no punctuation at its end.
 BARE = re.compile(
-    rf"\b(?:{SCHEMES})://[^\s\[\]<>\"{{}}|]*[^\s\[\]<>\"{{}}|.,;:!?)、。，）」]/?", re.IGNORECASE
+    rf"\b(?:{SCHEMES})://(?:[^\s\[\]<>\"{{}}|()]|\([^\s\[\]<>\"{{}}|()]*\))*(?<![.,;:!?、。，）」])",
+    re.IGNORECASE,
 )
 # What is left must be no address for the parser, which knows some without slashes as well. The
 # colon stands first in the pattern: it is rare, and searching for one character is fast.

@@ -18,8 +18,11 @@ from megatron_crossic.data.wikipedia.elements import Elements
 from megatron_crossic.data.wikipedia.markup import (
     Section,
     drop_comments,
+    drop_hatnotes,
+    drop_quotes,
     drop_switches,
     drop_tables,
+    show_title,
     split_sections,
 )
 from megatron_crossic.data.wikipedia.render import Renderer
@@ -52,16 +55,22 @@ class _CleanSection:
 
 
 def clean_wikitext(
-    wikitext: str, *, language: str, keep_headings: bool = True, use_parser: bool = False
+    wikitext: str,
+    *,
+    language: str,
+    keep_headings: bool = True,
+    title: str = "",
+    use_parser: bool = False,
 ) -> str:
     """The text of one article in `language`; empty where nothing is left.
 
-    `use_parser` sends everything through the parser, for comparison: the text is the same.
-    Raises `DataError` where the wikitext is beyond the parser.
+    `title` is what `{{PAGENAME}}` shows, nothing where it is not known. `use_parser` sends
+    everything through the parser, for comparison: the text is the same. Raises `DataError` where
+    the wikitext is beyond the parser.
     """
     elements = Elements()
     stripped = elements.to_text(drop_comments(plain_characters(wikitext)))
-    stripped = drop_switches(drop_tables(stripped))
+    stripped = show_title(drop_switches(drop_tables(stripped)), title=title)
     renderer = Renderer(language=language, use_parser=use_parser)
     sections = [_clean(section, renderer) for section in _without_appendices(stripped)]
     blocks: list[str] = []
@@ -90,12 +99,12 @@ def _clean(section: Section, renderer: Renderer) -> _CleanSection:
     return _CleanSection(
         level=section.level,
         heading=" ".join(_paragraphs(section.heading, renderer)),
-        paragraphs=_paragraphs(section.wikitext, renderer),
+        paragraphs=_paragraphs(drop_hatnotes(section), renderer),
     )
 
 
 def _paragraphs(wikitext: str, renderer: Renderer) -> list[str]:
-    parts = visible_parts(drop_addresses(wikitext), language=renderer.language)
+    parts = visible_parts(drop_quotes(drop_addresses(wikitext)), language=renderer.language)
     return to_paragraphs(unshield(renderer.render(parts)), language=renderer.language)
 
 

@@ -22,9 +22,12 @@ SWITCH = re.compile(
     r"ไม่มีสารบัญ|บังคับสารบัญ|สารบัญ|ไม่มีแก้เฉพาะส่วน|ไม่มีหมวดหมู่"
     r")__"
 )
+PAGE_NAME = re.compile(
+    r"\{\{\s*(?:(?:FULL|BASE|SUB)?PAGENAMEE?|NOMBREDEP[AÁ]GINA|NOMEDAP[AÁ]GINA|اسم_?الصفحة|"
+    r"ページ名|문서이름|ชื่อหน้า)\s*\}\}"
+)
 MANY_QUOTES = re.compile("'{4,}")
 HEADING = re.compile(r"\n=[^\n]*=[ \t]*(?![^\n])")
-EQUALS_AT_START = re.compile(r"^=+", re.MULTILINE)
 RULE = re.compile(r"^-{5,}", re.MULTILINE)
 
 
@@ -54,12 +57,26 @@ def drop_comments(wikitext: str) -> str:
     return "".join(kept) + wikitext[position:]
 
 
+def show_title(wikitext: str, *, title: str) -> str:
+    """Write the title of the page for `{{PAGENAME}}`."""
+    return PAGE_NAME.sub(lambda _found: shield(title), wikitext)
+
+
 def drop_switches(wikitext: str) -> str:
-    """Take out `__NOTOC__` and the like, marks of italic and bold, and the rest of long rules."""
+    """Take out `__NOTOC__` and the like, and the rest of long rules."""
     if "__" in wikitext:
         wikitext = SWITCH.sub("", wikitext)
     if "-----" in wikitext:
         wikitext = RULE.sub("----", wikitext)
+    return wikitext
+
+
+def drop_quotes(wikitext: str) -> str:
+    """Take out the marks of italic and bold.
+
+    This is simpler and safer than to parse them: where an article forgets one, the parser would
+    give up on what is inside.
+    """
     if "''''" in wikitext:
         wikitext = MANY_QUOTES.sub(_drop_quotes, wikitext)
     return wikitext.replace("'''", "").replace("''", "")
@@ -115,13 +132,25 @@ def split_sections(wikitext: str) -> Iterator[Section]:
         title = line[num_equals : len(line) - num_equals].strip()
         if not title.strip("="):
             continue  # nothing but equals signs
-        yield _section(level, heading, wikitext[start : found.start()])
+        yield Section(level=level, heading=heading, wikitext=wikitext[start : found.start()])
         level, heading, start = num_equals, title, found.end()
-    yield _section(level, heading, wikitext[start:])
+    yield Section(level=level, heading=heading, wikitext=wikitext[start:])
 
 
-def _section(level: int, heading: str, wikitext: str) -> Section:
-    # What is no heading here must be none for the parser.
-    if wikitext.startswith("=") or "\n=" in wikitext:
-        wikitext = EQUALS_AT_START.sub(lambda found: shield(found[0]), wikitext)
-    return Section(level=level, heading=heading, wikitext=wikitext)
+def drop_hatnotes(section: Section) -> str:
+    """The section without notes to the reader that are no templates: `:''For a town see [[X]].''`
+
+    In the lead they may stand below a box, elsewhere they come first.
+    """
+    lines = section.wikitext.split("\n")
+    first = next((index for index, line in enumerate(lines) if line.strip()), 0)
+    end = len(lines) if section.level == 0 else first + 1
+    return "\n".join(
+        line for index, line in enumerate(lines) if index >= end or not _is_hatnote(line.rstrip())
+    )
+
+
+def _is_hatnote(line: str) -> bool:
+    note = line.lstrip(": ")
+    is_italic = note.startswith("''") and note.endswith("''") and len(note) > 4
+    return line.startswith(":") and is_italic and "[[" in note

@@ -159,8 +159,8 @@ PUNCTUATION: Mapping[str, Rule] = {
 }
 
 BLOCKS: Mapping[str, Rule] = {
-    "quote blockquote quotation cquote rquote bquote quote_box cita cita2 citação 引用 quotation "
-    "행인용 인용문 인용 인용문2 اقتباس اقتباس_خاص اقتباس_مضمن คำพูด epigraph": block(
+    "quote blockquote quotation cquote rquote bquote quote_box cita cita2 cita3 citação "
+    "citação2 引用 행인용 인용문 인용 인용문2 اقتباس اقتباس_خاص اقتباس_مضمن คำพูด epigraph": block(
         "text", "quote", "texto", "نص", "quotetext", 1
     ),
     "poem poemquote verse قصيدة": block("text", 1),

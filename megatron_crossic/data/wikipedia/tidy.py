@@ -31,7 +31,7 @@ HOLES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"([(（])[\s{SEPARATORS}]++"), r"\1"),
     (re.compile(rf"(?<![\s{SEPARATORS}])[\s{SEPARATORS}]++(?=[)）])"), ""),
     # (a; , b) -> (a; b)
-    (re.compile(rf"([{SEPARATORS}])(?:\s*[;,،؛、，；](?=\s|[)）、，]))+"), r"\1"),
+    (re.compile(rf"([{SEPARATORS}])(?:\s*[;,،؛、，；](?=\s|$|[)）、，]))+"), r"\1"),
     (re.compile(r"\s?\(\)|（）|「\s*」|『\s*』|\[\s*\]"), ""),
 )
 # A blank before punctuation where something was dropped; `.NET` and `:)` keep theirs.
