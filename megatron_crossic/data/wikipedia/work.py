@@ -6,6 +6,7 @@ several processes or machines can share the work, and a run that was killed goes
 
 import json
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from megatron_crossic.data.wikipedia.articles import SegmentAccount
 from megatron_crossic.data.wikipedia.options import SideName
 from megatron_crossic.data.wikipedia.segments import Segment, dump_segments
 from megatron_crossic.errors import ConfigError, DataError
-from megatron_crossic.files import beside, unwritable, write_text_atomically
+from megatron_crossic.files import PARTIAL_SUFFIX, beside, unwritable, write_text_atomically
 
 IDENTITY = "identity.json"
 
@@ -67,11 +68,14 @@ class WorkFolder:
                 folder.remove()
                 folder.path.mkdir()
                 found = None
+            if found is None:
+                # Under a name of its own: the tasks of an array all begin at the same moment.
+                own = folder.path / f"{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
+                own.write_text(ours, "utf-8")
+                own.replace(mark)
         except OSError as error:
             raise unwritable(folder.path, error) from error
-        if found is None:
-            write_text_atomically(mark, ours)
-        elif found != ours:
+        if found is not None and found != ours:
             raise ConfigError(
                 f"work folder must be of the same options and input files, got {folder.path} of "
                 f"another run ({_difference(found, ours)}). Go on with those, remove the folder, "
