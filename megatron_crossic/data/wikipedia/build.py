@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,13 +11,13 @@ import orjson
 
 from megatron_crossic.data.pairs import KIND, write_pairs
 from megatron_crossic.data.records import Document, Pair
-from megatron_crossic.data.unpack import OnBytes
 from megatron_crossic.data.wikipedia.clean import clean_wikitext
 from megatron_crossic.data.wikipedia.dump import Page, read_pages
 from megatron_crossic.data.wikipedia.index import WikiIndex
 from megatron_crossic.data.wikipedia.join import WikiJoin, join_wikis
 from megatron_crossic.data.wikipedia.links import read_langlinks
 from megatron_crossic.data.wikipedia.options import SideName, WikipediaPairsOptions
+from megatron_crossic.data.wikipedia.progress import Progress, meter, no_progress
 from megatron_crossic.data.wikipedia.sources import index_dump, page_kind
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import (
@@ -25,7 +25,6 @@ from megatron_crossic.files import (
     fingerprint_file,
     refuse_existing,
     refuse_inputs,
-    unreadable,
 )
 from megatron_crossic.jsonl import to_json_line
 from megatron_crossic.manifest import Manifest, is_incomplete, manifest_path
@@ -34,13 +33,6 @@ EMPTY_AFTER_CLEANING = "empty_after_cleaning"
 TOO_SHORT = "too_short"
 CLEANING_FAILED = "cleaning_failed"
 PARTNER_UNUSABLE = "partner_unusable"
-
-Progress = Callable[[str, int, int], None]
-"""Called with the stage, the bytes of its input files consumed so far and all of them."""
-
-
-def no_progress(_stage: str, _done: int, _total: int) -> None:
-    """A `Progress` for callers without a display."""
 
 
 def build_wikipedia_pairs(
@@ -99,7 +91,7 @@ class _Builder:
         self._target = self._index("target", options.target_dumps, options.target_language)
 
     def _index(self, name: SideName, paths: tuple[Path, ...], language: str) -> _Side:
-        on_bytes = _meter(self._progress, f"index {name}", paths)
+        on_bytes = meter(self._progress, f"index {name}", paths)
         index = index_dump(paths, language=language, on_bytes=on_bytes)
         if not len(index.article_ids):
             raise DataError(
@@ -118,7 +110,7 @@ class _Builder:
             options.langlinks,
             linking_language=linking,
             linked_language=linked,
-            on_bytes=_meter(self._progress, "links", (options.langlinks,)),
+            on_bytes=meter(self._progress, "links", (options.langlinks,)),
         )
         joined = join_wikis(
             source=self._source.index,
@@ -171,7 +163,7 @@ class _Builder:
 
     def _clean_articles(self, side: _Side, wanted: set[int]) -> Iterator[tuple[Page, str | None]]:
         """The wanted articles of a dump with their clean text, None where cleaning failed."""
-        on_bytes = _meter(self._progress, f"clean {side.name}", side.paths)
+        on_bytes = meter(self._progress, f"clean {side.name}", side.paths)
         waiting = set(wanted)
         for path in side.paths:
             for page in read_pages(path, with_text=True, on_bytes=on_bytes):
@@ -260,19 +252,3 @@ def _article(side: _Side, page: Page, text: str) -> dict[str, Any]:
 
 def _document(article: dict[str, Any]) -> Document:
     return Document(**{key: article[key] for key in ("id", "language", "title", "text")})
-
-
-def _meter(progress: Progress, stage: str, paths: tuple[Path, ...]) -> OnBytes:
-    """Add up the bytes of one stage for `progress`."""
-    try:
-        total = sum(path.stat().st_size for path in paths)
-    except OSError as error:
-        raise unreadable(Path(str(error.filename)), error) from error
-    done = 0
-
-    def on_bytes(num_bytes: int) -> None:
-        nonlocal done
-        done += num_bytes
-        progress(stage, done, total)
-
-    return on_bytes
