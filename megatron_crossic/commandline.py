@@ -65,3 +65,39 @@ class ProgressLine:
         """Clear the line for what comes next."""
         if self._terminal:
             sys.stderr.write("\033[K")
+
+
+class StageProgress:
+    """Stages of a run on stderr: a line each that a terminal sees grow, seldom lines elsewhere."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._is_open = False
+        self._stage = ""
+        self._started = self._shown = 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._started, self._shown = stage, now, now
+        wait = 0.2 if self._is_terminal else 10.0
+        is_over = done >= total
+        if now - self._shown < wait and not is_over:
+            return
+        self._shown = now
+        self._is_open = self._is_terminal and not is_over
+        seconds = now - self._started
+        left = seconds * (total - done) / done if done else 0.0
+        line = (
+            f"{stage}: {done / max(total, 1):4.0%} of {total / 1e6:.1f} MB, "
+            f"{seconds:.0f} s, {left:.0f} s left"
+        )
+        if self._is_terminal:
+            line = f"\r{line}\x1b[K"
+        sys.stderr.write(line + ("\n" if is_over or not self._is_terminal else ""))
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """Leave the line that an error cut short, so that its message has its own."""
+        if self._is_open:
+            sys.stderr.write("\n")

@@ -25,7 +25,7 @@ from megatron_crossic.data.wikipedia.index import IndexBuilder, WikiIndex
 from megatron_crossic.data.wikipedia.join import SideAccount, WikiJoin, join_wikis
 from megatron_crossic.data.wikipedia.links import read_langlinks
 from megatron_crossic.data.wikipedia.options import SideName, check_sides
-from megatron_crossic.data.wikipedia.progress import Progress, counter, meter, no_progress
+from megatron_crossic.data.wikipedia.progress import Progress, meter, no_progress
 from megatron_crossic.data.wikipedia.sources import add_redirects
 from megatron_crossic.data.wikipedia.titles import normalise_title, title_key
 from megatron_crossic.errors import ConfigError, DataError
@@ -187,10 +187,11 @@ def _rows(
     side: ParquetSide, columns: tuple[str, ...], *, stage: str, progress: Progress
 ) -> Iterator[dict[str, Any]]:
     """All rows of a side, their ids as numbers."""
-    on_row = counter(progress, stage, sum(map(num_rows, side.files)))
+    on_bytes = meter(progress, stage, side.files)
     for path in side.files:
-        for row in read_columns(path, columns):
-            on_row(1)
+        bytes_a_row = path.stat().st_size / max(1, num_rows(path))
+        for number, row in enumerate(read_columns(path, columns)):
+            on_bytes(int((number + 1) * bytes_a_row) - int(number * bytes_a_row))
             value = str(row["id"])
             if not (value.isascii() and value.isdigit()):
                 raise DataError(

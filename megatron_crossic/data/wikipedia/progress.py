@@ -7,8 +7,7 @@ from megatron_crossic.data.unpack import OnBytes
 from megatron_crossic.files import unreadable
 
 Progress = Callable[[str, int, int], None]
-"""Called with the stage, how much of its input is consumed and how much there is (bytes; of Parquet
-files rows)."""
+"""Called with the stage, the bytes of its input files consumed so far and all of them."""
 
 
 def no_progress(_stage: str, _done: int, _total: int) -> None:
@@ -21,16 +20,11 @@ def meter(progress: Progress, stage: str, paths: Sequence[Path]) -> OnBytes:
         total = sum(path.stat().st_size for path in paths)
     except OSError as error:
         raise unreadable(Path(str(error.filename)), error) from error
-    return counter(progress, stage, total)
-
-
-def counter(progress: Progress, stage: str, total: int) -> OnBytes:
-    """Add up whatever is counted in one stage for `progress`."""
     done = 0
 
-    def on_more(more: int) -> None:
+    def on_bytes(num_bytes: int) -> None:
         nonlocal done
-        done += more
+        done += num_bytes
         progress(stage, done, total)
 
-    return on_more
+    return on_bytes
