@@ -57,8 +57,12 @@ def read_columns(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]
             f"{', '.join(file.schema_arrow.names)} in {path}. Name the columns it has."
         )
     try:
-        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=list(columns)):
-            yield from batch.to_pylist()
+        # Group by group: a reader of many keeps what it has read of the whole file.
+        for group in range(file.metadata.num_row_groups):
+            for batch in file.iter_batches(
+                batch_size=_ROWS_AT_ONCE, row_groups=[group], columns=list(columns)
+            ):
+                yield from batch.to_pylist()
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # damaged pages
         raise _damaged(path, error) from error
 

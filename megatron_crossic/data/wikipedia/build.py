@@ -232,6 +232,7 @@ class _Builder:
             files={KIND: pair_file},
             inputs=inputs,
             parents=[],
+            details={"malformed_rows": joined.malformed},
         )
 
 

@@ -249,6 +249,7 @@ def _manifest(
         drops=drops,
         files={KIND: pair_file},
         inputs=inputs,
+        details={"malformed_rows": joined.malformed},
     )
 
 
