@@ -17,6 +17,7 @@ from wikipedia_tables import WikiTables
 MAX_REDIRECTS = 8
 ESCAPES = {"'": "''", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a"}
 CREATE = re.compile(r"CREATE TABLE `(\w+)` \(.*?\n\)[^;]*;", re.DOTALL)
+DROP = re.compile(r"^DROP TABLE.*;$", re.MULTILINE)
 COLUMN = re.compile(r"^\s*`(\w+)`", re.MULTILINE)
 NAMESPACES = ("Category",)
 """Of titles in `langlinks`, as far as the tables compared have them."""
@@ -36,10 +37,10 @@ def sqlite_join(linking: WikiTables, linked: WikiTables) -> SqliteJoin:
     """Join two wikis by the langlinks of the first."""
     database = sqlite3.connect(":memory:")
     for side, tables in (("g", linking), ("d", linked)):
-        _load(database, tables.page, default=DEFAULT_COLUMNS["page"])
-        _load(database, tables.redirect, default=DEFAULT_COLUMNS["redirect"])
+        load(database, tables.page)
+        load(database, tables.redirect)
         database.executescript(SIDE.replace("SIDE", side))
-    _load(database, linking.langlinks, default=DEFAULT_COLUMNS["langlinks"])
+    load(database, linking.langlinks)
     database.executescript(LINKS.replace("LANGUAGE", linked.language))
     _choose(database)
     database.executescript(OUTCOMES)
@@ -59,16 +60,16 @@ DEFAULT_COLUMNS = {
 }
 
 
-def _load(database: sqlite3.Connection, path: Path, *, default: list[str]) -> None:
-    """Execute a dump; without CREATE TABLE its columns are `default`."""
+def load(database: sqlite3.Connection, path: Path) -> None:
+    """Execute a dump; without CREATE TABLE it has the columns of some years ago."""
     text = path.read_text(encoding="utf-8")
     table = re.search(r"INSERT INTO `(\w+)`", text)
     assert table, path
     create = CREATE.search(text)
-    columns = COLUMN.findall(create[0])[:] if create else default
+    columns = COLUMN.findall(create[0]) if create else DEFAULT_COLUMNS[table[1]]
     database.execute(f"DROP TABLE IF EXISTS {table[1]}")
     database.execute(f"CREATE TABLE {table[1]} ({', '.join(columns)})")
-    script = CREATE.sub("", text)
+    script = DROP.sub("", CREATE.sub("", text))
     script = re.sub(r"\\(.)", lambda found: ESCAPES.get(found[1], found[1]), script)
     database.executescript(script)
 

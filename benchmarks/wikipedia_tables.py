@@ -179,9 +179,8 @@ def _link_rows(
 
 def popular(random_numbers: random.Random, pages: Sequence[MadePage]) -> str:
     """The title of one of the pages, every other time of the first tenth of them."""
-    if random_numbers.random() < 0.5:
-        pages = pages[: len(pages) // 10]
-    return random_numbers.choice(pages).title
+    num_pages = len(pages) // 10 if random_numbers.random() < 0.5 else len(pages)
+    return pages[random_numbers.randrange(num_pages)].title
 
 
 def respelled(random_numbers: random.Random, title: str) -> str:

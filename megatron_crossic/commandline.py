@@ -80,3 +80,20 @@ class ProgressLine:
         """Clear the line for what comes next."""
         if self._terminal:
             sys.stderr.write("\033[K")
+
+
+class StageProgress:
+    """A progress line for each stage of a run."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._line = ProgressLine()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """`done` and `total` are bytes of input."""
+        if stage != self._stage:
+            self._stage, self._line = stage, ProgressLine()
+        self._line(done, total, f"{stage}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+
+    def end(self) -> None:
+        self._line.end()

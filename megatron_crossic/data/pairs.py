@@ -94,7 +94,7 @@ def block_pairs(
 def _parse(
     block: Block, of_documents: bool, language: str | None, *, first_line: int
 ) -> Iterator[Pair]:
-    for name, place, record in _records(block, first_line):
+    for name, place, record in block_records(block, first_line):
         where = f"{block.path}, {place}"
         if of_documents:
             if record.get("id") is None:
@@ -104,7 +104,7 @@ def _parse(
             yield pair_from_json(record, where=where)
 
 
-def _records(block: Block, first_line: int) -> Iterator[tuple[int, str, dict[str, Any]]]:
+def block_records(block: Block, first_line: int = 1) -> Iterator[tuple[int, str, dict[str, Any]]]:
     """Yield (row, or the byte at which the line ends; its name in messages; record)."""
     if is_parquet(block.path):
         for group in range(block.start, block.stop):

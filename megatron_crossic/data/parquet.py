@@ -1,7 +1,7 @@
 """Parquet files as records, row group by row group; pyarrow is an extra."""
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,37 @@ def read_row_group(path: Path, group: int) -> Iterator[tuple[int, dict[str, Any]
                 number += 1
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # damaged pages
         raise _damaged(path, error) from error
+
+
+def read_columns(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield every row of the file with these columns only; None where a row has no value.
+
+    Raises `DataError` where the file lacks one of them.
+    """
+    file = _open(path)
+    import pyarrow  # without it `_open` has refused
+
+    missing = [column for column in columns if column not in file.schema_arrow.names]
+    if missing:
+        raise DataError(
+            f"Parquet file must have columns {', '.join(columns)}, got "
+            f"{', '.join(file.schema_arrow.names)} in {path}. Name the columns it has."
+        )
+    try:
+        # Group by group: a reader of many keeps what it has read of the whole file.
+        for group in range(file.metadata.num_row_groups):
+            for batch in file.iter_batches(
+                batch_size=_ROWS_AT_ONCE, row_groups=[group], columns=list(columns)
+            ):
+                yield from batch.to_pylist()
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # damaged pages
+        raise _damaged(path, error) from error
+
+
+def num_rows(path: Path) -> int:
+    """Rows of the file, as its end says."""
+    rows: int = _open(path).metadata.num_rows
+    return rows
 
 
 def _open(path: Path) -> Any:

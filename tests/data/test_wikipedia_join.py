@@ -218,3 +218,15 @@ def test_nothing_is_lost_in_any_join(
 
 def index_keys(titles: list[str]) -> np.ndarray:
     return np.array([hash(title.encode()) for title in titles], np.int64)
+
+
+def test_skipped_rows_of_every_table_are_in_the_account(tmp_path: Path) -> None:
+    sql = langlinks_sql([(11, "en", "Berlin"), (12, "en", "Paris")]).replace("(12,", "(12;")
+    path = write_packed(tmp_path / "l.sql", sql)
+    links = read_langlinks(path, linking_language="es", linked_language="en")
+    joined = join(links, source=index_of({1: "Berlin"}), target=index_of({11: "a", 12: "b"}))
+    assert joined.partners() == {1: 11}
+    # Bytes, not characters; the row is the last of its statement.
+    place = sql.encode().index(b"(12;")
+    assert joined.malformed == {"langlinks": {"rows": 1, "first_bytes": [place]}}
+    assert joined.links["rows"] == 1

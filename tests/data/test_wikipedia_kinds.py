@@ -140,3 +140,9 @@ def test_stubs(language: str, wikitext: str) -> None:
 def test_articles_that_are_no_stubs(language: str, wikitext: str) -> None:
     assert not is_stub(wikitext, language=language)
     assert page_kinds("A", wikitext, language=language) == frozenset()
+
+
+@pytest.mark.parametrize("piece", ["{{", "{{ ", " ", "<nowiki>", "<!--", "{{a", "{{template:"])
+def test_no_page_takes_long(piece: str) -> None:
+    wikitext = "{{" + piece * 200_000 + "["
+    assert page_kinds("A", wikitext, language="en") == frozenset()

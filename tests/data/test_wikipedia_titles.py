@@ -183,6 +183,22 @@ def test_talk_pages_are_no_articles() -> None:
     assert not is_article("Plantilla:Cita", language="es")
 
 
+@pytest.mark.parametrize(
+    ("title", "language"),
+    [
+        ("نقاش المستخدم:شخص", "ar"),
+        ("Usuario_discusión:Alguien", "es"),
+        ("利用者‐会話:誰か", "ja"),
+        ("사용자토론:누군가", "ko"),
+        ("Usuário(a) Discussão:Alguém", "pt"),
+        ("คุยกับผู้ใช้:ใคร", "th"),
+    ],
+)
+def test_talk_pages_of_every_language_are_no_articles(title: str, language: str) -> None:
+    assert not is_article(title, language=language)
+    assert is_article(title, language="en")
+
+
 def test_links_to_other_languages() -> None:
     assert is_interwiki("fr:Berlin")
     assert is_interwiki("zh-min-nan:Berlin")

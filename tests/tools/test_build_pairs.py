@@ -107,3 +107,25 @@ def test_outputs_that_are_refused_even_with_overwrite(
     assert result.returncode == 2
     assert result.stderr.startswith(message)
     assert "<mediawiki" in (tmp_path / "en.xml").read_text()
+
+
+def test_parquet_files_make_the_same_records(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is an extra")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an extra")
+    for language, page_id, title in (("en", "1", "Bee"), ("es", "2", "Abeja")):
+        row = {"id": [page_id], "url": ["u"], "title": [title], "text": [f"{title}."]}
+        parquet.write_table(pyarrow.table(row), tmp_path / f"{language}.parquet")
+    (tmp_path / "links.sql").write_text("INSERT INTO `langlinks` VALUES (2,'en','Bee');\n")
+    result = run(
+        [
+            *("wikipedia-parquet", "--source", str(tmp_path / "en*.parquet")),
+            *("--target", str(tmp_path / "es.parquet"), "--target-lang", "es"),
+            *("--langlinks", str(tmp_path / "links.sql")),
+            *("--output", str(tmp_path / "pairs.jsonl")),
+        ]
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"1 pairs in {tmp_path / 'pairs.jsonl'}\n")
+    record = json.loads((tmp_path / "pairs.jsonl").read_text())
+    assert record["id"] == "enwiki:1-eswiki:2"
+    assert record["target"]["text"] == "Abeja."

@@ -1,17 +1,16 @@
 """From MediaWiki dumps to clean article pairs.
 
-    source dump ──► index ──┐
-    target dump ──► index ──┼─► links ─► (page, partner) ─► clean both ─► pairs.jsonl + manifest
-    langlinks SQL ──────────┘
+    page + redirect SQL, or the dump, of the source ─► index ─┐
+    page + redirect SQL, or the dump, of the target ─► index ─┼─► join ─► partners
+    langlinks SQL of one of them ─────────────────────────────┘              │
+                                                                             ▼
+    source dump ─► segments ─┐                                       wanted page ids
+                             ├─► processes ─► cleaned articles in the work folder ─► pairing
+    target dump ─► segments ─┘                                                          │
+                                                          pairs.jsonl + manifest ◄──────┘
 
-`blocks` reads plain, gzip and bzip2 files; `dump` and `sql` stream pages and rows out of them;
-`titles` and `namespaces` know how wikis name things; `index` remembers the titles, ids and
-redirects of one dump; `links` joins two of them; `clean` turns wikitext into paragraphs with the
-help of `characters`, `elements`, `markup`, `addresses`, `brackets`, `render`, `templates` and
-`tidy`, in this order; `build` runs it all under `options` and keeps
-the account.
-
-Cost: every dump is read twice. The first pass keeps titles, ids and redirects only, the second
-cleans only the articles that have a partner. Texts of the target side wait in a temporary file on
-disk until the source dump is read, so that memory holds no text but the page at hand.
+A dump is read twice, once where the tables are given, and only articles that have a partner are
+cleaned. The join keeps no titles but 64-bit keys, 72 bytes a page at the most; cleaned texts are on
+disk, and a process holds the pages of one bz2 stream. Parquet files of articles that are clean
+already (`parquet_pairs`) need the join alone.
 """

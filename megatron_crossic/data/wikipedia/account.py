@@ -7,7 +7,7 @@ from typing import Any
 
 from megatron_crossic.data.pairs import KIND
 from megatron_crossic.data.wikipedia.articles import SegmentAccount
-from megatron_crossic.data.wikipedia.joining import ArticleJoin
+from megatron_crossic.data.wikipedia.join import WikiJoin
 from megatron_crossic.data.wikipedia.options import SideName, WikipediaPairsOptions
 from megatron_crossic.data.wikipedia.pairing import Pairing
 from megatron_crossic.data.wikipedia.work import Task
@@ -20,13 +20,13 @@ class WikipediaAccount:
     """Complete once the last pair is made."""
 
     options: WikipediaPairsOptions
-    found: ArticleJoin
+    join: WikiJoin
     pairing: Pairing
     segments: Mapping[Task, SegmentAccount]
 
     def drops(self) -> dict[str, int]:
         """`side.reason` -> articles."""
-        join, pairing = self.found.join, self.pairing
+        join, pairing = self.join, self.pairing
         found = {
             "source": Counter(join.source.drops()) + pairing.source.drops,
             "target": Counter(join.target.drops()) + pairing.target.drops,
@@ -40,7 +40,7 @@ class WikipediaAccount:
 
     def manifest(self, pair_file: FileFingerprint) -> Manifest:
         """The account as it is written beside the pairs."""
-        details: dict[str, Any] = {"damage": self._damage(), "malformed": self.found.malformed}
+        details = {"damage": self._damage(), "malformed_rows": self.join.skipped_rows()}
         return Manifest(
             kind=KIND,
             options=self.options.for_manifest(),
@@ -48,7 +48,7 @@ class WikipediaAccount:
                 "pairs": self.pairing.num_pairs,
                 "source": self._counts("source"),
                 "target": self._counts("target"),
-                "langlinks": dict(self.found.join.links),
+                "langlinks": dict(self.join.links),
                 "dumps": {"source": self._reading("source"), "target": self._reading("target")},
             },
             drops=self.drops(),
@@ -60,7 +60,7 @@ class WikipediaAccount:
 
     def _counts(self, side: SideName) -> dict[str, int]:
         is_source = side == "source"
-        joined = self.found.join.source if is_source else self.found.join.target
+        joined = self.join.source if is_source else self.join.target
         articles = self.pairing.source if is_source else self.pairing.target
         dropped = sum(n for reason, n in self.drops().items() if reason.startswith(f"{side}."))
         left = len(joined.article_ids) - self.pairing.num_pairs - dropped

@@ -66,20 +66,20 @@ def build_wikipedia_pairs(
     settings = settings or RunSettings()
     _refuse(options, output, settings)
     tasks = plan_tasks({"source": options.source_dumps, "target": options.target_dumps})
-    found = join_articles(options, tasks, workers=settings.workers, progress=progress)
+    join = join_articles(options, tasks, workers=settings.workers, progress=progress)
     folder = WorkFolder.open(output, _identity(options), overwrite=settings.overwrite)
-    _clean(tasks, _Cleaning(folder, options, found.join), settings, progress)
+    _clean(tasks, _Cleaning(folder, options, join), settings, progress)
     done = {task: account for task in tasks if (account := folder.account(task))}
     if settings.shard is not None:
         return BuildReport(segments_done=len(done), segments=len(tasks), manifest=None)
     pairing = Pairing(
         folder=folder,
         tasks=tasks,
-        source=SideArticles(ids=found.join.source_ids),
-        target=SideArticles(ids=found.join.target_ids),
+        source=SideArticles(ids=join.source_ids),
+        target=SideArticles(ids=join.target_ids),
         licence=options.licence,
     )
-    whole = WikipediaAccount(options=options, found=found, pairing=pairing, segments=done)
+    whole = WikipediaAccount(options=options, join=join, pairing=pairing, segments=done)
     total = sum(task.segment.num_bytes for task in tasks if task.side == "source")
     pairs = _some(pairing.pairs(meter(progress, "pair", total=total)), whole)
     try:

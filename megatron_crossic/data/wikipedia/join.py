@@ -8,9 +8,8 @@
 
 Rules. Of several rows of one page the first counts. Candidates are taken in the order of redirects
 on both sides together, page id in the linking wiki, page id in the linked wiki; one is a pair if
-both of its articles are still free. So an article's own link goes before those of redirects that
-lead to it, and of several articles that share a partner the one with the straightest link gets it,
-of equal ones the one with the lower page id.
+both of its articles are still free. So the straighter link wins, whichever side the redirects are
+on, and of equal ones that of the lower page id.
 
 An article left over has one reason: that its partner went to another (`duplicate_partner`), else
 what is wrong with its own link or with that of the redirect nearest to it, else that there is no
@@ -19,6 +18,7 @@ link. Everything but the pass over conflicting candidates is array arithmetic.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -81,6 +81,13 @@ class WikiJoin:
     target: SideAccount
     links: Mapping[str, int]
     """Rows of langlinks, and what became of them; `rows` is the sum of the others."""
+    malformed: Mapping[str, Any]
+    """Table (`source.page`, `langlinks`, …) -> its rows that were skipped and where; none for a
+    table without any."""
+
+    def skipped_rows(self) -> dict[str, Any]:
+        """`malformed` as far as there is anything."""
+        return {table: each for table, each in self.malformed.items() if each["rows"]}
 
     def partners(self) -> dict[int, int]:
         """Source page -> target page."""
@@ -121,7 +128,17 @@ def join_wikis(
         source=source_side,
         target=target_side,
         links=counts,
+        malformed=_malformed(source, target, links),
     )
+
+
+def _malformed(source: WikiIndex, target: WikiIndex, links: LangLinks) -> dict[str, Any]:
+    tables = {
+        **{f"source.{name}": skipped for name, skipped in source.malformed.items()},
+        **{f"target.{name}": skipped for name, skipped in target.malformed.items()},
+        **links.malformed,
+    }
+    return {name: skipped for name, skipped in tables.items() if skipped["rows"]}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

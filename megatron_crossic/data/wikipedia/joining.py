@@ -1,30 +1,18 @@
 """Who is whose partner, told by the tables of both wikis or, without those, by their dumps."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from megatron_crossic.data.inputs import file_size
 from megatron_crossic.data.wikipedia.index import IndexBuilder, WikiIndex
 from megatron_crossic.data.wikipedia.join import WikiJoin, join_wikis
 from megatron_crossic.data.wikipedia.links import read_langlinks
 from megatron_crossic.data.wikipedia.options import SideName, WikipediaPairsOptions
 from megatron_crossic.data.wikipedia.processes import PageAlarm, SegmentProcesses
-from megatron_crossic.data.wikipedia.progress import Progress, meter
+from megatron_crossic.data.wikipedia.progress import Progress, file_meter, meter
 from megatron_crossic.data.wikipedia.segments import Damage, read_segment
 from megatron_crossic.data.wikipedia.sources import add_page, index_tables
 from megatron_crossic.data.wikipedia.work import Task
 from megatron_crossic.errors import DataError
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ArticleJoin:
-    """The partners and the account of how they were found."""
-
-    join: WikiJoin
-    malformed: Mapping[str, Any]
-    """`side.table` -> rows that were skipped, and where."""
 
 
 def join_articles(
@@ -33,7 +21,7 @@ def join_articles(
     *,
     workers: int,
     progress: Progress,
-) -> ArticleJoin:
+) -> WikiJoin:
     """Each article's partner or why it has none; `tasks` are the segments of both dumps."""
     indices: dict[SideName, WikiIndex] = {}
     for side in ("source", "target"):
@@ -45,24 +33,14 @@ def join_articles(
         options.langlinks,
         linking_language=indices[linking].language,
         linked_language=indices["target" if of_source else "source"].language,
-        on_bytes=meter(progress, "read links", total=file_size(options.langlinks)),
+        on_bytes=file_meter(progress, "read links", [options.langlinks]),
     )
-    malformed = {
-        f"{side}.{table}": account
-        for side, tables in (
-            *((side, index.malformed) for side, index in indices.items()),
-            (linking, links.malformed),
-        )
-        for table, account in tables.items()
-        if account["rows"]
-    }
-    joined = join_wikis(
+    return join_wikis(
         source=indices["source"],
         target=indices["target"],
         links=links,
         links_of=options.langlinks_of,
     )
-    return ArticleJoin(join=joined, malformed=malformed)
 
 
 def _index(
@@ -74,8 +52,7 @@ def _index(
 ) -> WikiIndex:
     language, tables = options.language(side), options.tables(side)
     if tables is not None:
-        total = sum(map(file_size, tables))
-        on_bytes = meter(progress, f"read {side} tables", total=total)
+        on_bytes = file_meter(progress, f"read {side} tables", tables)
         index = index_tables(*tables, language=language, on_bytes=on_bytes)
     else:
         index = _scan(tasks, language, workers, progress)

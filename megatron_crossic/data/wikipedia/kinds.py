@@ -12,9 +12,13 @@ from megatron_crossic.data.wikipedia import kind_names as names
 PageKind = Literal["disambiguation", "list", "stub"]
 
 # A name behind two brackets and before `|`, the end or a line end. Names with brackets of any kind
-# are none that we know.
-TEMPLATE = re.compile(r"\{\{\s*(?:template\s*:\s*)?([^{}|<>\[\]\n#]+)(?=[|}\n<])", re.IGNORECASE)
-UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|<nowiki>.*?</nowiki>", re.DOTALL | re.IGNORECASE)
+# are none that we know. Nothing here is tried twice, so that no page takes long.
+TEMPLATE = re.compile(
+    r"\{\{\s*+(?:template\s*+:\s*+)?([^{}|<>\[\]\n#]++)(?=[|}\n<])", re.IGNORECASE
+)
+UNSEEN = re.compile(
+    r"<!--.*?(?:-->|\Z)|<nowiki>(?:(?!<nowiki>).)*?</nowiki>", re.DOTALL | re.IGNORECASE
+)
 SUFFIX = re.compile(r"\s*[(（]([^()（）]+)[)）]\s*$")
 DISAMBIGUATION_WORD = re.compile(r"__(?:DISAMBIG|DESAMBIGUACIÓN|DESAMBIG|توضيح|曖昧さ回避)__", re.I)
 

@@ -40,6 +40,25 @@ OTHER = {
     "th": "พูดคุย ผู้ใช้ วิกิพีเดีย มีเดียวิกิ แม่แบบ วิธีใช้ สถานีย่อย มอดูล พิเศษ ฉบับร่าง",
 }
 
+# Talk pages; those of English all end with ` talk`. A `_` is a blank.
+TALK = {
+    "ar": "نقاش_المستخدم نقاش_المستخدمة نقاش_ويكيبيديا نقاش_الملف نقاش_ميدياويكي نقاش_القالب "
+    "نقاش_المساعدة نقاش_التصنيف نقاش_البوابة نقاش_الوحدة",
+    "es": "usuario_discusión usuaria_discusión wikipedia_discusión archivo_discusión "
+    "mediawiki_discusión plantilla_discusión ayuda_discusión categoría_discusión portal_discusión "
+    "wikiproyecto_discusión anexo_discusión módulo_discusión",
+    "ja": "利用者‐会話 利用者・トーク wikipedia‐ノート ファイル‐ノート mediawiki‐ノート "
+    "template‐ノート help‐ノート category‐ノート portal‐ノート "
+    "プロジェクト‐ノート モジュール‐ノート",
+    "ko": "사용자토론 위키백과토론 파일토론 미디어위키토론 틀토론 도움말토론 분류토론 포털토론 "
+    "모듈토론 초안토론",
+    "pt": "usuário(a) usuário(a)_discussão usuário_discussão wikipédia_discussão "
+    "ficheiro_discussão mediawiki_discussão predefinição_discussão ajuda_discussão "
+    "categoria_discussão portal_discussão anexo_discussão módulo_discussão livro_discussão",
+    "th": "คุยกับผู้ใช้ คุยเรื่องวิกิพีเดีย คุยเรื่องไฟล์ คุยเรื่องภาพ คุยเรื่องมีเดียวิกิ คุยเรื่องแม่แบบ "
+    "คุยเรื่องวิธีใช้ คุยเรื่องหมวดหมู่ คุยเรื่องสถานีย่อย คุยเรื่องมอดูล คุยเรื่องฉบับร่าง",
+}
+
 REDIRECT_WORDS = (
     "REDIRECT تحويل REDIRECCIÓN REDIRECCION 転送 リダイレクト 넘겨주기 REDIRECIONAMENTO เปลี่ยนทาง"
 ).split()
@@ -62,8 +81,9 @@ PICTURE = re.compile(
 
 @cache
 def _names(kind: str, language: str) -> frozenset[str]:
-    table = {"file": FILE, "category": CATEGORY, "other": OTHER}[kind]
-    return frozenset(f"{table['en']} {table.get(language, '')}".split())
+    table = {"file": FILE, "category": CATEGORY, "other": OTHER, "talk": TALK}[kind]
+    names = f"{table.get('en', '')} {table.get(language, '')}".split()
+    return frozenset(name.replace("_", " ") for name in names)
 
 
 def _prefix(title: str) -> str:
@@ -93,8 +113,11 @@ def is_interwiki(title: str) -> bool:
 def is_article(title: str, *, language: str) -> bool:
     """Whether `title` lies in the article namespace, told by its prefix alone.
 
-    For dumps older than export format 0.5, which do not say `<ns>`.
+    For dumps older than export format 0.5, which do not say `<ns>`, and for titles of links.
     """
     prefix = _prefix(title)
-    named = {name for kind in ("file", "category", "other") for name in _names(kind, language)}
-    return prefix not in named and not prefix.endswith(" talk")
+    if not prefix:
+        return True
+    kinds = ("file", "category", "other", "talk")
+    is_named = any(prefix in _names(kind, language) for kind in kinds)
+    return not is_named and not prefix.endswith(" talk")

@@ -11,6 +11,48 @@ from megatron_crossic.errors import ConfigError
 SideName = Literal["source", "target"]
 
 
+def check_sides(
+    *, source_language: str, target_language: str, langlinks_of: str, min_characters: int
+) -> None:
+    """What every route from Wikipedia must have right; raises `ConfigError`."""
+    for name, code in (
+        ("source_language", source_language),
+        ("target_language", target_language),
+    ):
+        if code not in LANGUAGES:
+            raise ConfigError(
+                f"{name} must be a two-letter ISO 639-1 language code, got {code!r}. "
+                "Use for example ar, en, es, ja, ko, pt or th."
+            )
+    if source_language == target_language:
+        raise ConfigError(
+            f"target_language must differ from source_language, got {target_language} "
+            "for both. Choose another language."
+        )
+    if langlinks_of not in get_args(SideName):
+        raise ConfigError(
+            f"langlinks_of must be source or target, got {langlinks_of!r}. "
+            "Name the wiki that published the langlinks dump."
+        )
+    if min_characters < 1:
+        raise ConfigError(
+            f"min_characters must be at least 1, got {min_characters}. "
+            "Use 1 to keep every article that is not empty."
+        )
+
+
+def both_tables(page: Path | None, redirect: Path | None) -> tuple[Path, Path] | None:
+    """The page and redirect tables of a wiki, or None without them; one alone is a mistake."""
+    if page is not None and redirect is not None:
+        return page, redirect
+    if given := page or redirect:
+        raise ConfigError(
+            f"page and redirect tables must be given together, got only {given}. "
+            "Give both of that wiki or neither."
+        )
+    return None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WikipediaPairsOptions:
     """What goes in and what counts as a usable article."""
@@ -42,27 +84,12 @@ class WikipediaPairsOptions:
     """Licence of the texts, noted in every pair's provenance."""
 
     def __post_init__(self) -> None:
-        for name in ("source_language", "target_language"):
-            if (code := getattr(self, name)) not in LANGUAGES:
-                raise ConfigError(
-                    f"{name} must be a two-letter ISO 639-1 language code, got {code!r}. "
-                    "Use for example ar, en, es, ja, ko, pt or th."
-                )
-        if self.source_language == self.target_language:
-            raise ConfigError(
-                f"target_language must differ from source_language, got {self.target_language} "
-                "for both. Choose another language."
-            )
-        if self.langlinks_of not in get_args(SideName):
-            raise ConfigError(
-                f"langlinks_of must be source or target, got {self.langlinks_of!r}. "
-                "Name the wiki that published the langlinks dump."
-            )
-        if self.min_characters < 1:
-            raise ConfigError(
-                f"min_characters must be at least 1, got {self.min_characters}. "
-                "Use 1 to keep every article that is not empty."
-            )
+        check_sides(
+            source_language=self.source_language,
+            target_language=self.target_language,
+            langlinks_of=self.langlinks_of,
+            min_characters=self.min_characters,
+        )
         for kind in self.drop_kinds:
             if kind not in get_args(PageKind):
                 raise ConfigError(

@@ -104,12 +104,25 @@ def index_tables(
     says what they hold.
     """
     index = IndexBuilder(language)
-    _read_page_table(index, page, on_bytes)
+    _read_page_table(index, page, on_bytes, with_articles=True)
     _read_redirect_table(index, redirect, on_bytes)
     return index.build()
 
 
-def _read_page_table(index: IndexBuilder, path: Path, on_bytes: OnBytes) -> None:
+def add_redirects(
+    index: IndexBuilder, page: Path, redirect: Path, *, on_bytes: OnBytes = ignore_bytes
+) -> None:
+    """Take the redirects of the tables only, where the articles came from elsewhere.
+
+    The other pages are not counted, so that the counts are those of what is used.
+    """
+    _read_page_table(index, page, on_bytes, with_articles=False)
+    _read_redirect_table(index, redirect, on_bytes)
+
+
+def _read_page_table(
+    index: IndexBuilder, path: Path, on_bytes: OnBytes, *, with_articles: bool
+) -> None:
     damage = Damage()
     num_pages = num_articles = num_redirects = num_other_models = 0
     rows = read_rows(path, PAGE_TABLE, on_bytes=on_bytes, damage=damage)
@@ -124,10 +137,15 @@ def _read_page_table(index: IndexBuilder, path: Path, on_bytes: OnBytes) -> None
         else:
             num_other_models += 1
             continue
+        if not with_articles and is_redirect != b"1":
+            continue
         key = table_title_key(title or b"", language=index.language)
         number = table_number(page_id, "page_id", path)
         index.add(page_id=number, key=key, is_article=is_redirect != b"1")
     index.malformed["page"] = damage.for_account()
+    if not with_articles:
+        index.counts.update(pages=num_redirects, redirects=num_redirects)
+        return
     index.counts.update(
         pages=num_pages,
         articles=num_articles,
