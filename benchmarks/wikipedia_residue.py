@@ -63,8 +63,8 @@ def without_appendices(wikitext: str) -> str:
 
 
 def numbers(text: str) -> Counter[str]:
-    """How often each number stands in a text; `10⁶` is 10 and 6."""
-    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", r" \g<0> ", text)
+    """How often each number stands in a text; `10⁶` is 10 and 6, `20₁₆` 20 and 16."""
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+|[₀₁₂₃₄₅₆₇₈₉]+", r" \g<0> ", text)
     return Counter(NUMBER.findall(unicodedata.normalize("NFKC", text)))
 
 

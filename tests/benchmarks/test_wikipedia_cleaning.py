@@ -8,7 +8,6 @@ import pytest
 import wikipedia_cleaning
 from wikipedia_cleaning import compare, count, table
 from wikipedia_residue import lost_numbers, numbers, residue, running_text
-from wikipedia_samples import dump_xml, page_xml
 
 from megatron_crossic.data.wikipedia.dump import read_pages
 
@@ -69,16 +68,20 @@ def test_residue(text: str, kinds: list[str]) -> None:
     assert residue(text) == kinds
 
 
+def page_xml(page: str) -> str:
+    title, number, namespace, target, text = page.split("|")
+    redirect = f'<redirect title="{target}" />' if target else ""
+    return (
+        f"<page><title>{title}</title><ns>{namespace}</ns><id>{number}</id>{redirect}"
+        f"<revision><id>1</id><text>{text}</text></revision></page>"
+    )
+
+
 @pytest.fixture
 def dump(tmp_path: Path) -> Path:
+    pages = ["A|7|0||Left over 1 [[2]]", "B|8|0||3", "C|9|0|A|#REDIRECT [[A]]", "Talk:A|10|1||4"]
     path = tmp_path / "wiki.xml"
-    pages = [
-        page_xml(7, "A", "Left over 1 [[2]]"),
-        page_xml(8, "B", "3"),
-        page_xml(9, "C", "#REDIRECT [[A]]", redirect="A"),
-        page_xml(10, "Talk:A", "4", ns=1),
-    ]
-    path.write_text(dump_xml(pages), encoding="utf-8")
+    path.write_text(f"<mediawiki>{''.join(map(page_xml, pages))}</mediawiki>", encoding="utf-8")
     return path
 
 

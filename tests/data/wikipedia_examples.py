@@ -28,6 +28,7 @@ EN = [
     ),
     ("{{US$|5}}, {{currency|13&nbsp;billion|KRW}}, {{£|7}}", "US$5, ₩13 billion, £7"),
     ("20<sub>16</sub>, H<sub>2</sub>O, 10<sup>6</sup>", "20₁₆, H2O, 10⁶"),
+    ("7<sub>[[hexadecimal|16]]</sub>, 2<sub>[[a]]</sub>, 10<sup>[[power|6]]</sup>", "7₁₆, 2a, 10⁶"),
     # dates
     ("{{birth date|1980|5|1}}, {{start date|1980|5|df=y}}", "May 1, 1980, May 1980"),
     ("{{death date and age|2001|09|11|1950|1|2|df=y}}", "11 September 2001"),
