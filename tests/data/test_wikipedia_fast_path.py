@@ -25,6 +25,7 @@ SOUP = """
     &#123; &#91;&#91; &lt; &amp; & ; * # : ---- ----- __NOTOC__ ( ) （ ） , 、 . a Bé 蜂 نحل 12 <br>
     <sup> </sup> [[a|b]] [[a]] [[:fr:x]] [[fr:x]] [[x|]] {{nowrap| 1= {{ubl| { } [ ] > < http: //
     mailto: [http://x.y {{formatnum: {{!}} {{=}} {{quote| <poem> </poem> {{frac|1|2}} ' "
+    [[File:a]] {{x}} |}
     """
 PIECES = st.sampled_from([*SOUP.split(), "\n", "\n\n", " "])
 

@@ -52,6 +52,8 @@ EN = [
     # blocks
     ("So:{{quote|A [[word]].|Author}}{{ubl|a|b}}", "So:\n\nA word.\n\n- a\n- b"),
     ("{{columns-list|2|\n* a\n* b\n}}{{ordered list|x|y}}", "- a\n- b\n\n1. x\n2. y"),
+    ("{{term|Bee}}{{defn|An insect.}}{{plainlist|\n* a\n* b\n}}", "Bee\nAn insect.\n\n- a\n- b"),
+    ("{{poem|a\nb}}<poem>c\nd</poem><blockquote>e</blockquote>", "a b\n\nc\nd\n\ne"),
     # what shows nothing
     (
         "{{Infobox|a=[[File:b.jpg|thumb|[[c]]]]|d={{convert|1|m}}}}Text{{cn|date=May 2020}}.",
@@ -75,6 +77,8 @@ EN = [
         "Text.",
     ),
     ("[http://x.y ''The'' site], [//x.y z], (http://x.y/a_(b)), [https://x.y]", "The site, z,"),
+    ("[[Category:A]\n[Category:B]]\nText (see [note: a]) [[Category:C", "Text (see [note: a])"),
+    ("<gallery>\nFile:a.jpg|A [[b]]\nText.", "Text."),
     # tables, notes, formulas
     ("Text.\n{{clear}}{| class=a\n! b\n|-\n| c || {{d\n|e}}\n|}\nMore.", "Text.\n\nMore."),
     ("A<ref name=x>{{cite|y}} [[z]]</ref>b<ref name=x/>c.", "Abc."),
@@ -90,7 +94,7 @@ AR = [
     ("{{لغة|en|bee}}، {{lang-en|bee}}؛ {{lang|en|a}}", "bee، bee؛ a"),
     ("{{وإو|نحلة|Bee|en}} و{{وصلة إنترويكي|عر=عسل|تر=Honey}}", "نحلة وعسل"),
     ("{{تحويل|5|km}}، {{تاريخ الميلاد|1980|5|1}}", "5 km، 1 مايو 1980"),
-    ("محمد {{صلى الله عليه وسلم}} 11 {{هـ|}}{{ق.م|44}}", "محمد ﷺ 11 44 ق.م"),
+    ("محمد {{صلى الله عليه وسلم}} 11 {{هـ}}، {{ق.م|44}}", "محمد ﷺ 11 هـ، 44 ق.م"),
     ("[[ملف:باب.jpg|تصغير|[[باب]]]][[تصنيف:أبواب]]نص{{بحاجة لمصدر}}.", "نص."),
     ("{{مفصلة|تاريخ}}\nنص.\n== المراجع ==\n{{مراجع}}", "نص."),
     ("{{اقتباس|كلام}}\n{|\n|a\n|}", "كلام"),

@@ -27,8 +27,14 @@ TOKEN = re.compile(
 )
 
 
+# Where a template before it goes, `{{clear}}{|` would begin a table for the parser.
+TABLE = re.compile(r"(?<!\{)\{(?=\|)")
+
+
 def visible_parts(wikitext: str, *, language: str) -> list[str]:
     """The section in parts: text, `[[…]]`, `{{…}}` (told by how they begin), without the hidden."""
+    if "{|" in wikitext:
+        wikitext = TABLE.sub(shield("{"), wikitext)
     if any(brackets in wikitext for brackets in ("[[", "{{", "]]", "}}")):
         return _Scan(language=language).run(wikitext)
     return [wikitext]
@@ -69,7 +75,7 @@ class _Scan:
         for found in TOKEN.finditer(wikitext):
             start, end = found.span()
             if start > position:
-                self.parts.append(wikitext[position:start])
+                self._text(wikitext[position:start])
             position = end
             if found[1] is not None:
                 self._link(found[0], found[1])
@@ -78,10 +84,18 @@ class _Scan:
             else:
                 self._end(wikitext[start], end - start)
         if position < len(wikitext):
-            self.parts.append(wikitext[position:])
+            self._text(wikitext[position:])
         while self.stack:
             self._give_up()
         return self.parts
+
+    def _text(self, text: str) -> None:
+        # What is hidden leaves its neighbours side by side: `[{{x}}[[a]]` is no `[[[a]]`.
+        if text[0] in "]}":
+            text = shield(text[0]) + text[1:]
+        if text[-1] in "[{":
+            text = text[:-1] + shield(text[-1])
+        self.parts.append(text)
 
     def _link(self, token: str, title: str) -> None:
         has_label = len(token) > len(title) + 4

@@ -41,7 +41,7 @@ LINKED = re.compile(r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]")
 LIST_ITEM = re.compile(r"<li\b[^<>]*>\s*", re.IGNORECASE)
 TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)\b[^<>]*>")
 
-# Name -> what shows for its start tag; `None`: the element is known and its tags show nothing.
+# Name -> what shows for its start tag. A tag that is not here is text: `#include <stdio.h>`.
 SHOWN: dict[str, str] = {
     **dict.fromkeys(
         "abbr b bdi bdo big cite code data del dfn em font i ins kbd langlink mark noinclude "
