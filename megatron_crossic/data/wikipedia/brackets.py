@@ -27,14 +27,14 @@ TOKEN = re.compile(
 )
 
 
-# Where a template before it goes, `{{clear}}{|` would begin a table for the parser.
-TABLE = re.compile(r"(?<!\{)\{(?=\|)")
+# What is no table and no heading by now must be none for the parser either.
+TABLE_OR_HEADING = re.compile(r"(?<!\{)\{(?=\|)|^=+", re.MULTILINE)
 
 
 def visible_parts(wikitext: str, *, language: str) -> list[str]:
     """The section in parts: text, `[[…]]`, `{{…}}` (told by how they begin), without the hidden."""
-    if "{|" in wikitext:
-        wikitext = TABLE.sub(shield("{"), wikitext)
+    if "{|" in wikitext or "\n=" in wikitext or wikitext[:1] == "=":
+        wikitext = TABLE_OR_HEADING.sub(lambda found: shield(found[0]), wikitext)
     if any(brackets in wikitext for brackets in ("[[", "{{", "]]", "}}")):
         return _Scan(language=language).run(wikitext)
     return [wikitext]
@@ -90,8 +90,10 @@ class _Scan:
         return self.parts
 
     def _text(self, text: str) -> None:
-        # What is hidden leaves its neighbours side by side: `[{{x}}[[a]]` is no `[[[a]]`.
-        if text[0] in "]}":
+        # What is hidden leaves its neighbours side by side: `[{{x}}[[a]]` is no `[[[a]]`. An equals
+        # sign could come to stand at the beginning of a line; in `{{=}}` it is a name.
+        is_name = self.stack and self.stack[-1].index == len(self.parts) - 1
+        if text[0] in "]}=" and not is_name:
             text = shield(text[0]) + text[1:]
         if text[-1] in "[{":
             text = text[:-1] + shield(text[-1])
