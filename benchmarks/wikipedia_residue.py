@@ -36,6 +36,7 @@ NO_TEXT = [re.compile(pattern, re.DOTALL | re.IGNORECASE | re.MULTILINE) for pat
     rf"\[\[\s*(?:{FILES}|{CATEGORIES})\s*:(?:\[\[[^\[\]]*\]\]|(?!\[\[|\]\]).)*\]\]",
 )]  # fmt: skip
 HEADING = re.compile(r"^==[^=\n].*?==\s*$", re.MULTILINE)
+LIST_ITEM = re.compile(r"^[*#:;].*$", re.MULTILINE)
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -71,6 +72,12 @@ def numbers(text: str) -> Counter[str]:
 def lost_numbers(wikitext: str, text: str) -> int:
     """Numbers of the running text that the clean text has not, or not as often."""
     return (numbers(running_text(wikitext)) - numbers(text)).total()
+
+
+def lost_outside_lists(wikitext: str, text: str) -> int:
+    """The same for lines that are no list items: a cleaner may leave out lists on purpose."""
+    prose = LIST_ITEM.sub("", running_text(wikitext))
+    return (numbers(prose) - numbers(text)).total()
 
 
 def residue(text: str) -> list[str]:
