@@ -6,6 +6,9 @@
 Wikiextractor (AGPL) is never imported: it runs as a program of its own, with templates expanded as
 far as the dump holds them. Counted for both: articles whose text has residue of markup, by kind;
 articles without text; numbers of the running text that are gone (see `wikipedia_residue`).
+Wikiextractor leaves list items out of plain text, so the numbers lost elsewhere are counted by
+themselves. Articles that it did not write at all (it reads not every dump) are told apart as
+`not read` and compared in nothing.
 """
 
 import argparse
@@ -17,7 +20,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wikipedia_residue import lost_numbers, numbers, residue, running_text
+from wikipedia_residue import lost_numbers, lost_outside_lists, numbers, residue, running_text
 
 from megatron_crossic.data.wikipedia.clean import clean_wikitext
 from megatron_crossic.data.wikipedia.dump import Page, read_pages
@@ -33,6 +36,7 @@ def count(pages: Sequence[Page], texts: Mapping[int, str]) -> dict[str, int]:
         lost = lost_numbers(page.text, text)
         counts.update({
             "with residue": bool(found), "empty": not text, "lost numbers": lost,
+            "lost numbers outside lists": lost_outside_lists(page.text, text),
             "articles that lost a number": lost > 0, "characters": len(text),
             "numbers": numbers(running_text(page.text)).total(),
         })  # fmt: skip
@@ -63,8 +67,11 @@ def compare(
             page for page in read_pages(dump, with_text=True)
             if page.redirect is None and page.namespace in {0, None}
         ]  # fmt: skip
-        ours = {page.id: clean_wikitext(page.text, language=language) for page in pages}
         theirs = wikiextractor_texts(dump, checkout=checkout, python=python)
+        read = [page for page in pages if page.id in theirs]
+        totals["wikiextractor"]["not read"] += len(pages) - len(read)
+        pages = read
+        ours = {page.id: clean_wikitext(page.text, language=language) for page in pages}
         for name, texts in (("ours", ours), ("wikiextractor", theirs)):
             totals[name].update(count(pages, texts))
     return {name: dict(counts) for name, counts in totals.items()}

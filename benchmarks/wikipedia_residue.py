@@ -36,6 +36,7 @@ NO_TEXT = [re.compile(pattern, re.DOTALL | re.IGNORECASE | re.MULTILINE) for pat
     rf"\[\[\s*(?:{FILES}|{CATEGORIES})\s*:(?:\[\[[^\[\]]*\]\]|(?!\[\[|\]\]).)*\]\]",
 )]  # fmt: skip
 HEADING = re.compile(r"^==[^=\n].*?==\s*$", re.MULTILINE)
+LIST_ITEM = re.compile(r"^[*#:;].*$", re.MULTILINE)
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
@@ -63,14 +64,20 @@ def without_appendices(wikitext: str) -> str:
 
 
 def numbers(text: str) -> Counter[str]:
-    """How often each number stands in a text; `10⁶` is 10 and 6."""
-    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+", r" \g<0> ", text)
+    """How often each number stands in a text; `10⁶` is 10 and 6, `20₁₆` 20 and 16."""
+    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹]+|[₀₁₂₃₄₅₆₇₈₉]+", r" \g<0> ", text)
     return Counter(NUMBER.findall(unicodedata.normalize("NFKC", text)))
 
 
 def lost_numbers(wikitext: str, text: str) -> int:
     """Numbers of the running text that the clean text has not, or not as often."""
     return (numbers(running_text(wikitext)) - numbers(text)).total()
+
+
+def lost_outside_lists(wikitext: str, text: str) -> int:
+    """The same for lines that are no list items: a cleaner may leave out lists on purpose."""
+    prose = LIST_ITEM.sub("", running_text(wikitext))
+    return (numbers(prose) - numbers(text)).total()
 
 
 def residue(text: str) -> list[str]:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import wikipedia_cleaning
 from wikipedia_cleaning import compare, count, table
-from wikipedia_residue import lost_numbers, numbers, residue, running_text
-from wikipedia_samples import dump_xml, page_xml
+from wikipedia_residue import lost_numbers, lost_outside_lists, numbers, residue, running_text
 
 from megatron_crossic.data.wikipedia.dump import read_pages
 
@@ -39,7 +38,8 @@ parser.add_argument("--quiet", action="store_true")
 options = parser.parse_args()
 os.makedirs(options.output + "/AA")
 with open(options.output + "/AA/wiki_00", "w") as file:
-    file.write(json.dumps({"id": "7", "text": "Left [[over 1"}) + "\\n")
+    for page, text in (("7", "Left [[over 1"), ("8", "")):
+        file.write(json.dumps({"id": page, "text": text}) + "\\n")
 """
 
 
@@ -49,6 +49,8 @@ def test_the_running_text_has_the_numbers_a_reader_sees() -> None:
 
 def test_numbers_are_lost_as_often_as_they_are_missing() -> None:
     assert lost_numbers(WIKITEXT, "In 1990, 5 km. Site 11: 10⁶") == 0
+    assert lost_outside_lists(WIKITEXT, "In 1990, 5 km.") == 0  # the list has the other three
+    assert lost_outside_lists(WIKITEXT, "In 1990.") == 1
     assert lost_numbers("5 and 5 and 1,000", "5") == 2
     assert lost_numbers("20<sub>16</sub>", "2016") == 2
 
@@ -69,16 +71,26 @@ def test_residue(text: str, kinds: list[str]) -> None:
     assert residue(text) == kinds
 
 
+def page_xml(page: str) -> str:
+    title, number, namespace, target, text = page.split("|")
+    redirect = f'<redirect title="{target}" />' if target else ""
+    return (
+        f"<page><title>{title}</title><ns>{namespace}</ns><id>{number}</id>{redirect}"
+        f"<revision><id>1</id><text>{text}</text></revision></page>"
+    )
+
+
 @pytest.fixture
 def dump(tmp_path: Path) -> Path:
-    path = tmp_path / "wiki.xml"
     pages = [
-        page_xml(7, "A", "Left over 1 [[2]]"),
-        page_xml(8, "B", "3"),
-        page_xml(9, "C", "#REDIRECT [[A]]", redirect="A"),
-        page_xml(10, "Talk:A", "4", ns=1),
+        "A|7|0||Left over 1 [[2]]",
+        "B|8|0||3",
+        "C|9|0|A|#REDIRECT [[A]]",
+        "D|11|0||5",
+        "Talk:A|10|1||4",
     ]
-    path.write_text(dump_xml(pages), encoding="utf-8")
+    path = tmp_path / "wiki.xml"
+    path.write_text(f"<mediawiki>{''.join(map(page_xml, pages))}</mediawiki>", encoding="utf-8")
     return path
 
 
@@ -95,10 +107,12 @@ def test_both_clean_the_same_articles(dump: Path, tmp_path: Path) -> None:
     counts = compare([("en", dump)], checkout=package.parent, python=sys.executable)
     assert counts["ours"] == {
         "articles": 2, "with residue": 0, "empty": 0, "lost numbers": 0,
+        "lost numbers outside lists": 0,
         "articles that lost a number": 0, "characters": 14, "numbers": 3,
     }  # fmt: skip
     assert counts["wikiextractor"] == {
-        "articles": 2, "with residue": 1, "residue [[": 1, "empty": 1, "lost numbers": 2,
+        "not read": 1, "articles": 2, "with residue": 1, "residue [[": 1, "empty": 1,
+        "lost numbers": 2, "lost numbers outside lists": 2,
         "articles that lost a number": 2, "characters": 13, "numbers": 3,
     }  # fmt: skip
     assert "residue [[" in table(counts)

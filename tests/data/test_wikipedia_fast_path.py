@@ -25,6 +25,7 @@ SOUP = """
     &#123; &#91;&#91; &lt; &amp; & ; * # : ---- ----- __NOTOC__ ( ) （ ） , 、 . a Bé 蜂 نحل 12 <br>
     <sup> </sup> [[a|b]] [[a]] [[:fr:x]] [[fr:x]] [[x|]] {{nowrap| 1= {{ubl| { } [ ] > < http: //
     mailto: [http://x.y {{formatnum: {{!}} {{=}} {{quote| <poem> </poem> {{frac|1|2}} ' "
+    [[File:a]] {{x}} |}
     """
 PIECES = st.sampled_from([*SOUP.split(), "\n", "\n\n", " "])
 
@@ -62,16 +63,25 @@ def test_of_any_soup_of_markup(wikitext: str, language: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.recursive(WORDS, constructs, max_leaves=12))
+@example("[[a|b\n==c]] {{x}}d= [[e]] f=\n")  # no heading swallows the end of the link
 @example("{{lang|en|[[a|b=c]]}} {{nowrap|{{=}}|x}} [[a|{{!}}]]")
 def test_of_nested_links_and_templates(wikitext: str) -> None:
     assert_equal_paths(wikitext, "en")
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.integers(0, len(ARTICLE)), st.integers(0, 300), st.integers(0, 40))
-def test_of_an_article_with_a_piece_torn_out(start: int, length: int, num_torn: int) -> None:
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(0, len(ARTICLE)),
+    st.integers(0, 300),
+    st.integers(0, 40),
+    st.lists(PIECES, max_size=2).map("".join),
+)
+def test_of_an_article_with_a_hole_or_a_patch(
+    start: int, length: int, num_torn: int, patch: str
+) -> None:
     piece = ARTICLE[start : start + length]
-    assert_equal_paths(piece[: length // 2] + piece[length // 2 + num_torn :], "en")
+    torn = piece[: length // 2] + patch + piece[length // 2 + num_torn :]
+    assert_equal_paths(torn, "en")
 
 
 def test_of_every_page_of_given_dumps() -> None:

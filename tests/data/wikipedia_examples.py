@@ -28,6 +28,7 @@ EN = [
     ),
     ("{{US$|5}}, {{currency|13&nbsp;billion|KRW}}, {{£|7}}", "US$5, ₩13 billion, £7"),
     ("20<sub>16</sub>, H<sub>2</sub>O, 10<sup>6</sup>", "20₁₆, H2O, 10⁶"),
+    ("7<sub>[[hexadecimal|16]]</sub>, 2<sub>[[a]]</sub>, 10<sup>[[power|6]]</sup>", "7₁₆, 2a, 10⁶"),
     # dates
     ("{{birth date|1980|5|1}}, {{start date|1980|5|df=y}}", "May 1, 1980, May 1980"),
     ("{{death date and age|2001|09|11|1950|1|2|df=y}}", "11 September 2001"),
@@ -51,6 +52,8 @@ EN = [
     # blocks
     ("So:{{quote|A [[word]].|Author}}{{ubl|a|b}}", "So:\n\nA word.\n\n- a\n- b"),
     ("{{columns-list|2|\n* a\n* b\n}}{{ordered list|x|y}}", "- a\n- b\n\n1. x\n2. y"),
+    ("{{term|Bee}}{{defn|An insect.}}{{plainlist|\n* a\n* b\n}}", "Bee\nAn insect.\n\n- a\n- b"),
+    ("{{poem|a\nb}}<poem>c\nd</poem><blockquote>e</blockquote>", "a b\n\nc\nd\n\ne"),
     # what shows nothing
     (
         "{{Infobox|a=[[File:b.jpg|thumb|[[c]]]]|d={{convert|1|m}}}}Text{{cn|date=May 2020}}.",
@@ -74,6 +77,8 @@ EN = [
         "Text.",
     ),
     ("[http://x.y ''The'' site], [//x.y z], (http://x.y/a_(b)), [https://x.y]", "The site, z,"),
+    ("[[Category:A]\n[Category:B]]\nText (see [note: a]) [[Category:C", "Text (see [note: a])"),
+    ("<gallery>\nFile:a.jpg|A [[b]]\nText.", "Text."),
     # tables, notes, formulas
     ("Text.\n{{clear}}{| class=a\n! b\n|-\n| c || {{d\n|e}}\n|}\nMore.", "Text.\n\nMore."),
     ("A<ref name=x>{{cite|y}} [[z]]</ref>b<ref name=x/>c.", "Abc."),
@@ -89,7 +94,7 @@ AR = [
     ("{{لغة|en|bee}}، {{lang-en|bee}}؛ {{lang|en|a}}", "bee، bee؛ a"),
     ("{{وإو|نحلة|Bee|en}} و{{وصلة إنترويكي|عر=عسل|تر=Honey}}", "نحلة وعسل"),
     ("{{تحويل|5|km}}، {{تاريخ الميلاد|1980|5|1}}", "5 km، 1 مايو 1980"),
-    ("محمد {{صلى الله عليه وسلم}} 11 {{هـ|}}{{ق.م|44}}", "محمد ﷺ 11 44 ق.م"),
+    ("محمد {{صلى الله عليه وسلم}} 11 {{هـ}}، {{ق.م|44}}", "محمد ﷺ 11 هـ، 44 ق.م"),
     ("[[ملف:باب.jpg|تصغير|[[باب]]]][[تصنيف:أبواب]]نص{{بحاجة لمصدر}}.", "نص."),
     ("{{مفصلة|تاريخ}}\nنص.\n== المراجع ==\n{{مراجع}}", "نص."),
     ("{{اقتباس|كلام}}\n{|\n|a\n|}", "كلام"),

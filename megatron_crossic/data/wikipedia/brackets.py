@@ -14,8 +14,8 @@ from megatron_crossic.data.wikipedia.characters import shield
 from megatron_crossic.data.wikipedia.templates import find_rule
 
 # The parser's time grows with depth times length, so both have a bound. Deeper brackets are text;
-# of a longer construct the brackets go and the content stays. Real articles nest 6 deep at most,
-# and what they hold in one template that shows text is a quotation or a list.
+# of a longer construct the brackets go and the content stays. Real articles nested 7 deep at most,
+# and the longest template or link that shows text had 1,969 characters in 143 articles.
 MAX_DEPTH = 30
 MAX_LENGTH = 100_000
 # In one run: `{{{{{1|name}}}}}` has five.
@@ -27,8 +27,14 @@ TOKEN = re.compile(
 )
 
 
+# What is no table and no heading by now must be none for the parser either.
+TABLE_OR_HEADING = re.compile(r"(?<!\{)\{(?=\|)|^=+", re.MULTILINE)
+
+
 def visible_parts(wikitext: str, *, language: str) -> list[str]:
     """The section in parts: text, `[[…]]`, `{{…}}` (told by how they begin), without the hidden."""
+    if "{|" in wikitext or "\n=" in wikitext or wikitext[:1] == "=":
+        wikitext = TABLE_OR_HEADING.sub(lambda found: shield(found[0]), wikitext)
     if any(brackets in wikitext for brackets in ("[[", "{{", "]]", "}}")):
         return _Scan(language=language).run(wikitext)
     return [wikitext]
@@ -69,7 +75,7 @@ class _Scan:
         for found in TOKEN.finditer(wikitext):
             start, end = found.span()
             if start > position:
-                self.parts.append(wikitext[position:start])
+                self._text(wikitext[position:start])
             position = end
             if found[1] is not None:
                 self._link(found[0], found[1])
@@ -78,10 +84,20 @@ class _Scan:
             else:
                 self._end(wikitext[start], end - start)
         if position < len(wikitext):
-            self.parts.append(wikitext[position:])
+            self._text(wikitext[position:])
         while self.stack:
             self._give_up()
         return self.parts
+
+    def _text(self, text: str) -> None:
+        # What is hidden leaves its neighbours side by side: `[{{x}}[[a]]` is no `[[[a]]`. An equals
+        # sign could come to stand at the beginning of a line; in `{{=}}` it is a name.
+        is_name = self.stack and self.stack[-1].index == len(self.parts) - 1
+        if text[0] in "]}=" and not is_name:
+            text = shield(text[0]) + text[1:]
+        if text[-1] in "[{":
+            text = text[:-1] + shield(text[-1])
+        self.parts.append(text)
 
     def _link(self, token: str, title: str) -> None:
         has_label = len(token) > len(title) + 4

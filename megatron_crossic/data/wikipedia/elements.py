@@ -35,11 +35,13 @@ NOTE = re.compile(
 HIDDEN = re.compile(r"<([a-z]+)\b[^<>]*display\s*:\s*none[^<>]*>", re.IGNORECASE)
 SUPERSCRIPT = re.compile(r"<sup\b[^<>]*>([^<>]*)</sup\s*>", re.IGNORECASE)
 # After a digit only: `20<sub>16</sub>` must not become 2016, `H<sub>2</sub>O` is H2O.
-SUBSCRIPT = re.compile(r"(?<=\d)<sub\b[^<>]*>([0-9+−()-]+)</sub\s*>", re.IGNORECASE)
+SUBSCRIPT = re.compile(r"(?<=\d)<sub\b[^<>]*>([^<>]*)</sub\s*>", re.IGNORECASE)
+SUBSCRIPT_NUMBER = re.compile(r"[0-9+−()-]+")
+LINKED = re.compile(r"\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]")
 LIST_ITEM = re.compile(r"<li\b[^<>]*>\s*", re.IGNORECASE)
 TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)\b[^<>]*>")
 
-# Name -> what shows for its start tag; `None`: the element is known and its tags show nothing.
+# Name -> what shows for its start tag. A tag that is not here is text: `#include <stdio.h>`.
 SHOWN: dict[str, str] = {
     **dict.fromkeys(
         "abbr b bdi bdo big cite code data del dfn em font i ins kbd langlink mark noinclude "
@@ -136,13 +138,15 @@ def _tag(found: re.Match[str]) -> str:
 
 def _superscript(found: re.Match[str]) -> str:
     """`10<sup>6</sup>` must not become 106; letters (`5<sup>th</sup>`) stay as they are."""
-    shown = unshield(found[1]).strip().translate(SUPERSCRIPTS)
+    shown = LINKED.sub(r"\1", unshield(found[1])).strip().translate(SUPERSCRIPTS)
     is_number = any(character in "⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ" for character in shown)
     return shown if is_number and not any(c.isalpha() and c != "ⁿ" for c in shown) else found[1]
 
 
 def _subscript(found: re.Match[str]) -> str:
-    return found[1].translate(SUBSCRIPTS)
+    number = LINKED.sub(r"\1", found[1]).strip()
+    is_number = SUBSCRIPT_NUMBER.fullmatch(number)
+    return number.translate(SUBSCRIPTS) if is_number else found[1]
 
 
 def _unlike_wikitext(latex: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mwparserfromhell
-from mwparserfromhell.nodes import Argument, Heading, Tag, Template, Text, Wikilink
+from mwparserfromhell.nodes import Argument, Tag, Template, Text, Wikilink
 from mwparserfromhell.nodes._base import Node
 from mwparserfromhell.parser import ParserError
 from mwparserfromhell.wikicode import Wikicode
@@ -60,7 +60,7 @@ class Renderer:
 
     def _plain_template(self, part: str) -> str:
         name, *parameters = part[2:-2].split("|")
-        if NESTED.search(part, 2, len(part) - 2) or NOT_PLAIN.search(name.strip()) or "\n=" in part:
+        if NESTED.search(part, 2, len(part) - 2) or NOT_PLAIN.search(name.strip()):
             return self._parse(part)
         halves = [parameter.partition("=") for parameter in parameters]
         return self._template(
@@ -125,9 +125,6 @@ class Renderer:
                 )
             case Argument():
                 return self._code(node.default)
-            case Heading():  # real ones were taken out before: this line lost what stood before it
-                marks = "=" * node.level
-                return f"{marks}{self._code(node.title)}{marks}"
             case Tag():  # list markers; every other tag was taken out before
                 return str(node.wiki_markup or node)
         return str(node)

@@ -102,6 +102,11 @@ def siglo(arguments: Arguments) -> str:
     return f"{word}{arguments.first(1)}{ERAS.get(arguments.first(2), '')}"
 
 
+def before_word(word: str) -> Rule:
+    """Show the first parameter, if there is one, and a word after it: `{{AC|44}}` -> `44 a.C.`"""
+    return lambda arguments: f"{arguments.first(1)} {word}".strip()
+
+
 def ship(prefix: str) -> Rule:
     """`{{USS|Enterprise|CV-6}}` -> `USS Enterprise (CV-6)`; `|2` at the end shows the name only."""
 

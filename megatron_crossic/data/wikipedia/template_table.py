@@ -20,6 +20,7 @@ from megatron_crossic.data.wikipedia.template_numbers import (
 )
 from megatron_crossic.data.wikipedia.template_rules import (
     Rule,
+    before_word,
     between,
     block,
     columns,
@@ -62,11 +63,9 @@ WORDS: Mapping[str, Rule] = {
     # words with a look
     "nowrap nobr nobreak nowraplinks no_wrap small smaller big bigger larger large em strong bold "
     "b italic i mono monospace code kbd var nobold noitalic smallcaps sc versalete strikethrough "
-    "underline u abbr abbrlink tooltip hover_title vanchor visible_anchor q math mvar unicode "
+    "underline u abbr abbrlink tooltip hover_title vanchor visible_anchor math mvar unicode "
     "polytonic script sub resize versalita abreviatura center centre align_center left proper_name "
-    "not_a_typo typo as_written noruby semlinha pequeno tamanho صغير كبير เล็ก su": text_of(
-        1, "text"
-    ),
+    "not_a_typo typo as_written noruby semlinha pequeno tamanho صغير كبير เล็ก": text_of(1, "text"),
     "sic": joined(""),
     "要出典範囲 要追加記述範囲 cp932フォント jis2004フォント 補助漢字フォント 拡張漢字 半角 "
     "نص_عربي علم": text_of(1),
@@ -125,7 +124,7 @@ DATES: Mapping[str, Rule] = {
     "fecha fecha_de_nacimiento fecha_de_inicio fecha_de_fallecimiento dtlink dtext data "
     "data_de_nascimento dni nascimento morte falecimento falecimento_e_idade dnibr": date_of("dmy"),
     "birth_year_and_age birth_year": text_of(1),
-    "circa c. ca hacia c": circa("c."),
+    "circa c. ca hacia": circa("c."),
     "floruit fl.": years("fl."),
     "reign r.": years("r."),
     "born b.": years("b."),
@@ -134,10 +133,10 @@ DATES: Mapping[str, Rule] = {
     "siglo": siglo,
     "séc século": lambda arguments: f"século {arguments.first(1)}",
     "séculos": lambda arguments: f"séculos {' e '.join(v for v in arguments.positional if v)}",
-    "a._c. a.c. ac": between("", " a.C."),
-    "d._c. d.c. dc": between("", " d.C."),
-    "هـ": between("", " هـ"),
-    "ق.م ق_م": between("", " ق.م"),
+    "a._c. a.c. ac": before_word("a.C."),
+    "d._c. d.c. dc": before_word("d.C."),
+    "هـ": before_word("هـ"),
+    "ق.م ق_م": before_word("ق.م"),
 }
 
 PUNCTUATION: Mapping[str, Rule] = {
@@ -170,7 +169,7 @@ BLOCKS: Mapping[str, Rule] = {
     "ubl unbulleted_list bulleted_list bulletedlist ublist vunblist": lines,
     "ordered_list": numbered_lines,
     "hlist": joined(", "),
-    "term": between("\n; ", "\n"),
+    "term": between("\n; ", ""),
     "defn": between("\n: ", "\n"),
 }
 

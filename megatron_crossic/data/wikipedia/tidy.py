@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from megatron_crossic.data.wikipedia.characters import FORMULA_END, FORMULA_START, LINE_BREAK
-from megatron_crossic.data.wikipedia.namespaces import is_file
+from megatron_crossic.data.wikipedia.namespaces import is_category, is_file
 
 BLANKS = re.compile(" {2,}")
 LIST_LINE = re.compile(r"([*#:;]+)\s*(.*)")
@@ -12,8 +12,12 @@ LIST_LINE = re.compile(r"([*#:;]+)\s*(.*)")
 UNSPACED = re.compile("[\u3001-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff65]")
 
 OPEN_FILE = re.compile(r"\[\[\s*([^\[\]|\n]+)\|[^\n]*")
+# A category with one bracket too few, at either end.
+OPEN_CATEGORY = re.compile(
+    r"\[{1,2}\s*([^\[\]|:]{1,40}):[^\[\]\n]*\]{0,2}|([^\[\]|:\s]{1,40}):[^\[\]\n]{0,300}\]{1,2}"
+)
 LEFTOVER = re.compile(
-    r"\{\{[^{}\[\]]*\}\}|^\{\{.*|\{\{+(?:[^{}|]{1,80}\|)?|\}\}+|\[\[+|\]\]+|'{3,}"
+    r"\{\{[^{}\[\]]*\}\}|\{\||\|\}|^\{\{.*|\{\{+(?:[^{}|]{1,80}\|)?|\}\}+|\[\[+|\]\]+|'{3,}"
     r"|</?(?:ref|references|span|div|small|big|br|center|font|nowiki|sup|sub|p|b|i|u|s|em|strong|"
     r"blockquote|math|gallery|noinclude|includeonly|onlyinclude|table|tr|td|th|ul|ol|li|code|pre|"
     r"poem|cite|abbr|section|ref_name)\b[^<>]*>?"
@@ -122,8 +126,12 @@ def tidy_line(line: str, *, language: str, has_markup: bool = True) -> str:
     if has_markup:
         if JUNK_LINE.match(line):
             return ""
-        if "[[" in line:
+        if "[" in line or "]" in line:
             line = OPEN_FILE.sub(lambda found: _open_file(found, language), line)
+            line = OPEN_CATEGORY.sub(lambda found: _open_category(found, language), line)
+        # A line of a gallery whose tags are broken.
+        if "|" in line and is_file(line.partition("|")[0], language=language):
+            return ""
     if has_markup or UNTIDY.search(line):
         line = STRAY_BLANK.sub(r"\1", _without_leftovers(line))
     if "  " in line:
@@ -148,6 +156,11 @@ def _without_leftovers(line: str) -> str:
 def _open_file(found: re.Match[str], language: str) -> str:
     """A picture link that never ends goes to the end of its line."""
     return "" if is_file(found[1].strip(), language=language) else found[0]
+
+
+def _open_category(found: re.Match[str], language: str) -> str:
+    title = f"{found[1] or found[2]}:"
+    return "" if is_category(title, language=language) else found[0]
 
 
 def insert_formulas(text: str, formulas: list[str]) -> str:
