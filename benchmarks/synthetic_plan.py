@@ -50,7 +50,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "to_section": Scenario(weight=0.01, target_reason="link_to_section", consumes=False),
     "to_missing": Scenario(weight=0.03, target_reason="partner_not_in_dump", consumes=False),
     "to_other_namespace": Scenario(
-        weight=0.004, target_reason="partner_not_in_dump", consumes=False
+        weight=0.004, target_reason="link_to_other_namespace", consumes=False
     ),
     "to_redirect_loop": Scenario(
         weight=0.003, num_redirects=2, target_reason="redirect_loop", consumes=False

@@ -133,7 +133,10 @@ class ArticleCleaner:
                 return "", unwanted
         try:
             text = clean_wikitext(
-                page.text, language=self.language, keep_headings=options.keep_headings
+                page.text,
+                language=self.language,
+                keep_headings=options.keep_headings,
+                title=page.title,
             )
         except DataError:
             return "", CLEANING_FAILED
