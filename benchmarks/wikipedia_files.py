@@ -7,7 +7,7 @@ from pathlib import Path
 from megatron_crossic.data.pairs import read_pairs
 from megatron_crossic.data.unpack import read_blocks
 from megatron_crossic.data.wikipedia.dump import read_pages
-from megatron_crossic.data.wikipedia.sql import read_rows
+from megatron_crossic.data.wikipedia.sql import Table, read_rows
 from megatron_crossic.errors import ConfigError
 
 DUMPS = ("pages-articles-multistream*.xml*", "pages-articles*.xml*")
@@ -77,7 +77,7 @@ def _lengths(wiki: WikiFiles) -> Iterator[tuple[int, int]]:
 
 def _lengths_in_table(path: Path) -> Iterator[tuple[int, int]]:
     columns = ("page_id", "page_namespace", "page_is_redirect", "page_len")
-    for row in read_rows(path, table="page", columns=columns, default_columns=()):
+    for row in read_rows(path, Table(name="page", columns=columns, default_columns=())):
         page_id, namespace, is_redirect, length = (int(value or 0) for value in row)
         if not namespace and not is_redirect:
             yield page_id, length

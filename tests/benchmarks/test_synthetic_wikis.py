@@ -20,7 +20,7 @@ from synthetic_wikis import pages_by_language, parse
 from megatron_crossic.data.wikipedia.build import build_wikipedia_pairs
 from megatron_crossic.data.wikipedia.dump import Page, read_pages
 from megatron_crossic.data.wikipedia.options import WikipediaPairsOptions
-from megatron_crossic.data.wikipedia.sql import parse_rows, read_rows
+from megatron_crossic.data.wikipedia.sql import Table, parse_rows, read_rows
 from megatron_crossic.errors import ConfigError
 
 PROJECT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def test_our_tool_finds_what_the_truth_says(
     wikis: Path, told: Any, tmp_path: Path, side: Any
 ) -> None:
     code = {"source": "en", "target": "th"}[side]
-    manifest = build_wikipedia_pairs(
+    report = build_wikipedia_pairs(
         WikipediaPairsOptions(
             source_dumps=(wikis / "enwiki-pages-articles-multistream.xml.bz2",),
             target_dumps=(wikis / "thwiki-pages-articles-multistream.xml.bz2",),
@@ -67,6 +67,8 @@ def test_our_tool_finds_what_the_truth_says(
         ),
         output=tmp_path / "pairs.jsonl",
     )
+    manifest = report.manifest
+    assert manifest is not None
     assert manifest.counts["pairs"] == told["pairs"] > 10
     assert manifest.counts["langlinks"]["rows"] == told["files"][side]["rows"]["langlinks"]
     if side == "target":
@@ -122,7 +124,7 @@ def test_tables_say_what_the_xml_says(wikis: Path) -> None:
     pages = pages_of(wikis / "enwiki-pages-articles.xml")
     columns = ("page_id", "page_namespace", "page_title", "page_is_redirect", "page_len")
     path = wikis / "enwiki-page.sql.gz"
-    rows = list(read_rows(path, table="page", columns=columns, default_columns=()))
+    rows = list(read_rows(path, Table(name="page", columns=columns, default_columns=())))
     texts = {p.id: p for p in pages}
     assert [int(row[0] or 0) for row in rows] == list(texts)
     for page_id, namespace, title, is_redirect, length in rows:
@@ -136,9 +138,7 @@ def test_tables_say_what_the_xml_says(wikis: Path) -> None:
         assert abs(int(length or 0) - len(page.text.encode())) <= 12
     found = read_rows(
         wikis / "enwiki-redirect.sql.gz",
-        table="redirect",
-        columns=("rd_from", "rd_title", "rd_fragment"),
-        default_columns=(),
+        Table(name="redirect", columns=("rd_from", "rd_title", "rd_fragment"), default_columns=()),
     )
     for page_id, title, fragment in found:
         link = f"{(title or b'').decode()}#{(fragment or b'').decode()}".rstrip("#")
@@ -183,7 +183,7 @@ def table_of(
     wikis: Path, code: str, table: str, *columns: str
 ) -> Iterator[tuple[bytes | None, ...]]:
     path = wikis / f"{code}wiki-{table}.sql.gz"
-    return read_rows(path, table=table, columns=columns, default_columns=())
+    return read_rows(path, Table(name=table, columns=columns, default_columns=()))
 
 
 def articles_of(wikis: Path, code: str) -> set[bytes | None]:
@@ -219,7 +219,9 @@ def test_two_processes_write_the_same_files(wikis: Path, tmp_path: Path) -> None
 def test_quotes_are_read_back(text: str) -> None:
     sql = f"INSERT INTO `t` VALUES ({quoted(text)},1);\n".encode()
     rows = parse_rows(
-        iter([sql]), path=Path("t.sql"), table="t", columns=["a"], default_columns=["a", "b"]
+        iter([sql]),
+        Table(name="t", columns=("a",), default_columns=("a", "b")),
+        path=Path("t.sql"),
     )
     assert list(rows) == [(text.encode(),)]
 
@@ -235,7 +237,7 @@ def test_statements_have_at_most_a_megabyte(tmp_path: Path) -> None:
     assert max(map(len, statements)) <= INSERT_BYTES + 100
     assert len(statements) == 3
     columns = ("ll_from",)
-    found = read_rows(path, table="langlinks", columns=columns, default_columns=())
+    found = read_rows(path, Table(name="langlinks", columns=columns, default_columns=()))
     assert [int(row[0] or 0) for row in found] == list(range(20_000))
 
 
