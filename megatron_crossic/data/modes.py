@@ -13,7 +13,7 @@ A mode turns an encoded pair into groups. The sides of a group are cut together 
 targets, and then laid down in the order the group has: `crossic` and `reversed` have the same cuts.
 
 `mix` is the control that sees the same texts but never a pair: no window may hold two documents of
-one. Its groups have lanes, and windows are made lane by lane (`windows.lane_order`).
+one. Its groups have lanes, and windows are made lane by lane (`lanes.lane_order`).
 """
 
 import hashlib

@@ -15,8 +15,9 @@ from megatron_crossic.data.batch import (
     join_batches,
     ranges,
 )
+from megatron_crossic.data.lanes import lane_order
 from megatron_crossic.data.spans import NO_CHUNK, NO_LANGUAGE, NO_PAIR, Role
-from megatron_crossic.data.windows import WindowLayout, Windows, lane_order, make_windows
+from megatron_crossic.data.windows import WindowLayout, Windows, make_windows
 from megatron_crossic.errors import DataError
 
 SPLIT, PAD = 2, 3

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from megatron_crossic.data.workers import ctrl_c_later, live_with_parent
 from megatron_crossic.errors import DataError
@@ -98,9 +98,8 @@ class SegmentProcesses(Generic[Task, Result]):
                     self._start(task, {})
                 if not self._running:
                     return
-                for connection in wait(list(self._running)):
-                    assert isinstance(connection, Connection)
-                    yield from self._finish(connection)
+                for connection in wait(self._running):
+                    yield from self._finish(cast("Connection", connection))
         finally:
             for run in self._running.values():
                 run.process.kill()
