@@ -10,7 +10,7 @@ from typing import Any
 import mwparserfromhell
 from mwparserfromhell.parser import ParserError
 
-from megatron_crossic.data.wikipedia.clean import clean_wikitext
+from megatron_crossic.data.wikipedia.cleaning.clean import clean_wikitext
 from megatron_crossic.data.wikipedia.dump import read_pages
 from megatron_crossic.errors import DataError
 

@@ -22,7 +22,7 @@ from preprocess_report import MAIN, OURS, V016, equality_to_json, figures, machi
 from repeated_pairs import RepeatedPairs, write_documents, write_repeated
 
 from megatron_crossic.commandline import ArgumentParser, run
-from megatron_crossic.data.windows import ASSEMBLIES
+from megatron_crossic.data.packing import ASSEMBLIES
 from megatron_crossic.errors import ConfigError, DataError
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from wikipedia_residue import lost_numbers, lost_outside_lists, numbers, residue, running_text
 
-from megatron_crossic.data.wikipedia.clean import clean_wikitext
+from megatron_crossic.data.wikipedia.cleaning.clean import clean_wikitext
 from megatron_crossic.data.wikipedia.dump import Page, read_pages
 
 

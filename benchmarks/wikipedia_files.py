@@ -7,7 +7,7 @@ from pathlib import Path
 from megatron_crossic.data.pairs import read_pairs
 from megatron_crossic.data.unpack import read_blocks
 from megatron_crossic.data.wikipedia.dump import read_pages
-from megatron_crossic.data.wikipedia.sql import Table, read_rows
+from megatron_crossic.data.wikipedia.tables.sql import Table, read_rows
 from megatron_crossic.errors import ConfigError
 
 DUMPS = ("pages-articles-multistream*.xml*", "pages-articles*.xml*")

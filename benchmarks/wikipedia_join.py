@@ -18,10 +18,10 @@ from typing import Any
 from sqlite_join import sqlite_join
 from wikipedia_tables import WikiTables, make_tables
 
-from megatron_crossic.data.wikipedia.join import SideAccount, WikiJoin, join_wikis
-from megatron_crossic.data.wikipedia.links import TABLE, read_langlinks
-from megatron_crossic.data.wikipedia.sources import PAGE_TABLE, REDIRECT_TABLE, index_tables
-from megatron_crossic.data.wikipedia.sql import Table, read_rows
+from megatron_crossic.data.wikipedia.tables.join import SideAccount, WikiJoin, join_wikis
+from megatron_crossic.data.wikipedia.tables.links import TABLE, read_langlinks
+from megatron_crossic.data.wikipedia.tables.sources import PAGE_TABLE, REDIRECT_TABLE, index_tables
+from megatron_crossic.data.wikipedia.tables.sql import Table, read_rows
 
 
 def join_tables(source: WikiTables, target: WikiTables) -> WikiJoin:

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections import Counter
 
-from megatron_crossic.data.wikipedia.clean import APPENDICES
+from megatron_crossic.data.wikipedia.cleaning.clean import APPENDICES
 from megatron_crossic.data.wikipedia.namespaces import CATEGORY, FILE
 
 CATEGORIES, FILES = ("|".join(" ".join(names.values()).split()) for names in (CATEGORY, FILE))

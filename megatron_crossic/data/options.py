@@ -43,7 +43,7 @@ class PreprocessOptions:
     mode: str = "crossic"
     """Which texts share a chunk; a name of `modes.MODES`."""
     assembly: str = "split_aware"
-    """Which chunks share a window; a name of `windows.ASSEMBLIES`."""
+    """Which chunks share a window; a name of `packing.ASSEMBLIES`."""
     granularity: Granularity = "chunk"
     """Inside a chunk: a block of each language (the paper), or `paragraph`: paragraphs that belong
     together side by side."""

@@ -11,11 +11,11 @@ from wikipedia_join import join_tables, outcomes
 from wikipedia_tables import REDIRECT_COLUMNS, WikiTables, make_tables, write_table
 
 from megatron_crossic.data.unpack import read_blocks
-from megatron_crossic.data.wikipedia.index import PAGE_KINDS
-from megatron_crossic.data.wikipedia.links import TABLE
-from megatron_crossic.data.wikipedia.reasons import OUTCOMES, REDIRECT_TO_SECTION
-from megatron_crossic.data.wikipedia.sources import PAGE_TABLE, REDIRECT_TABLE
-from megatron_crossic.data.wikipedia.sql import read_rows
+from megatron_crossic.data.wikipedia.tables.index import PAGE_KINDS
+from megatron_crossic.data.wikipedia.tables.links import TABLE
+from megatron_crossic.data.wikipedia.tables.reasons import OUTCOMES, REDIRECT_TO_SECTION
+from megatron_crossic.data.wikipedia.tables.sources import PAGE_TABLE, REDIRECT_TABLE
+from megatron_crossic.data.wikipedia.tables.sql import read_rows
 
 REAL = "MEDIAWIKI_SQL_FOLDER"
 """Environment variable: a folder with rows of real dumps, for example of page and langlinks."""

@@ -18,7 +18,7 @@ from synthetic_texts import (
     texts_from_pages,
 )
 
-from megatron_crossic.data.wikipedia.clean import clean_wikitext
+from megatron_crossic.data.wikipedia.cleaning.clean import clean_wikitext
 from megatron_crossic.errors import DataError
 
 PAGES = [page_text(ENGLISH, seed=1), page_text(ENGLISH, seed=2)]

@@ -20,7 +20,7 @@ from synthetic_wikis import pages_by_language, parse
 from megatron_crossic.data.wikipedia.build import build_wikipedia_pairs
 from megatron_crossic.data.wikipedia.dump import Page, read_pages
 from megatron_crossic.data.wikipedia.options import WikipediaPairsOptions
-from megatron_crossic.data.wikipedia.sql import Table, parse_rows, read_rows
+from megatron_crossic.data.wikipedia.tables.sql import Table, parse_rows, read_rows
 from megatron_crossic.errors import ConfigError
 
 PROJECT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@ import pytest
 from wikipedia_examples import EXAMPLES, TABLE
 
 from megatron_crossic.data.records import LANGUAGES
-from megatron_crossic.data.wikipedia.clean import clean_wikitext
+from megatron_crossic.data.wikipedia.cleaning.clean import clean_wikitext
 
 
 @pytest.mark.parametrize(("language", "wikitext", "text"), EXAMPLES)

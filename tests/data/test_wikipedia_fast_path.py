@@ -8,11 +8,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from wikipedia_examples import EXAMPLES
 
-from megatron_crossic.data.wikipedia.brackets import MAX_DEPTH, visible_parts
-from megatron_crossic.data.wikipedia.clean import clean_wikitext
+from megatron_crossic.data.wikipedia.cleaning.brackets import MAX_DEPTH, visible_parts
+from megatron_crossic.data.wikipedia.cleaning.clean import clean_wikitext
+from megatron_crossic.data.wikipedia.cleaning.render import Renderer
+from megatron_crossic.data.wikipedia.cleaning.tidy import MARKS, to_paragraphs
 from megatron_crossic.data.wikipedia.dump import read_pages
-from megatron_crossic.data.wikipedia.render import Renderer
-from megatron_crossic.data.wikipedia.tidy import MARKS, to_paragraphs
 from megatron_crossic.errors import DataError
 
 FOLDER = "MEGATRON_CROSSIC_WIKIPEDIA_DUMPS"

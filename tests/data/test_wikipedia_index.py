@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wikipedia_samples import dump_xml, page_sql, page_xml, redirect_sql, write_packed
 
-from megatron_crossic.data.wikipedia.index import (
+from megatron_crossic.data.wikipedia.tables.index import (
     MAX_REDIRECTS,
     PAGE_KINDS,
     IndexBuilder,
     WikiIndex,
 )
-from megatron_crossic.data.wikipedia.reasons import OUTCOMES
-from megatron_crossic.data.wikipedia.sources import index_dump, index_tables
+from megatron_crossic.data.wikipedia.tables.reasons import OUTCOMES
+from megatron_crossic.data.wikipedia.tables.sources import index_dump, index_tables
 from megatron_crossic.data.wikipedia.titles import split_fragment, title_key
 from megatron_crossic.errors import DataError
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from test_wikipedia_index import index_of
 from wikipedia_samples import langlinks_sql, write_packed
 
-from megatron_crossic.data.wikipedia.index import WikiIndex
-from megatron_crossic.data.wikipedia.join import SideAccount, WikiJoin, join_wikis
-from megatron_crossic.data.wikipedia.links import LangLinks, read_langlinks
+from megatron_crossic.data.wikipedia.tables.index import WikiIndex
+from megatron_crossic.data.wikipedia.tables.join import SideAccount, WikiJoin, join_wikis
+from megatron_crossic.data.wikipedia.tables.links import LangLinks, read_langlinks
 from megatron_crossic.errors import DataError
 
 Rows = list[tuple[int, str, str]]

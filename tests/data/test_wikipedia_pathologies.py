@@ -2,7 +2,7 @@
 
 import pytest
 
-from megatron_crossic.data.wikipedia.clean import clean_wikitext
+from megatron_crossic.data.wikipedia.cleaning.clean import clean_wikitext
 
 MANY = 20_000
 PATHOLOGIES = {

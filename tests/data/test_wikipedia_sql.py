@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wikipedia_samples import langlinks_sql, quote_sql, write_packed
 
-from megatron_crossic.data.wikipedia.sql import Damage, Table, parse_rows, read_rows
-from megatron_crossic.data.wikipedia.sql_rows import Row
+from megatron_crossic.data.wikipedia.tables.sql import Damage, Table, parse_rows, read_rows
+from megatron_crossic.data.wikipedia.tables.sql_rows import Row
 from megatron_crossic.errors import DataError
 
 COLUMNS = ("ll_from", "ll_lang", "ll_title")

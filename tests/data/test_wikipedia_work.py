@@ -21,7 +21,7 @@ from wikipedia_samples import (
 from megatron_crossic.data.pairs import read_pairs
 from megatron_crossic.data.wikipedia import articles, segments
 from megatron_crossic.data.wikipedia.build import RunSettings, build_wikipedia_pairs
-from megatron_crossic.data.wikipedia.clean import clean_wikitext
+from megatron_crossic.data.wikipedia.cleaning.clean import clean_wikitext
 from megatron_crossic.data.wikipedia.options import WikipediaPairsOptions
 from megatron_crossic.data.wikipedia.processes import CRASHED, TOOK_TOO_LONG
 from megatron_crossic.errors import ConfigError, DataError

@@ -7,9 +7,9 @@ from typing import Any
 
 from megatron_crossic.data.pairs import KIND
 from megatron_crossic.data.wikipedia.articles import SegmentAccount
-from megatron_crossic.data.wikipedia.join import WikiJoin
 from megatron_crossic.data.wikipedia.options import SideName, WikipediaPairsOptions
 from megatron_crossic.data.wikipedia.pairing import Pairing
+from megatron_crossic.data.wikipedia.tables.join import WikiJoin
 from megatron_crossic.data.wikipedia.work import Task
 from megatron_crossic.files import FileFingerprint, fingerprint_file
 from megatron_crossic.manifest import Manifest

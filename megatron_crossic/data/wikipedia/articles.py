@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from megatron_crossic.data.wikipedia.clean import clean_wikitext
+from megatron_crossic.data.wikipedia.cleaning.clean import clean_wikitext
 from megatron_crossic.data.wikipedia.dump import Page
 from megatron_crossic.data.wikipedia.kinds import page_kinds
 from megatron_crossic.data.wikipedia.options import WikipediaPairsOptions
 from megatron_crossic.data.wikipedia.processes import PageAlarm
 from megatron_crossic.data.wikipedia.segments import Damage, Segment, read_segment
-from megatron_crossic.data.wikipedia.sources import page_kind
+from megatron_crossic.data.wikipedia.tables.sources import page_kind
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import FileFingerprint, HashingWriter, atomic_output
 from megatron_crossic.jsonl import to_json_line

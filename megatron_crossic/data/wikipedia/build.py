@@ -17,12 +17,12 @@ from megatron_crossic.data.pairs import write_pairs
 from megatron_crossic.data.records import Pair
 from megatron_crossic.data.wikipedia.account import WikipediaAccount
 from megatron_crossic.data.wikipedia.articles import ArticleCleaner, SegmentAccount
-from megatron_crossic.data.wikipedia.join import WikiJoin
-from megatron_crossic.data.wikipedia.joining import join_articles
 from megatron_crossic.data.wikipedia.options import SideName, WikipediaPairsOptions
 from megatron_crossic.data.wikipedia.pairing import Ints, Pairing, SideArticles
 from megatron_crossic.data.wikipedia.processes import PageAlarm, SegmentProcesses
 from megatron_crossic.data.wikipedia.progress import Progress, meter, no_progress
+from megatron_crossic.data.wikipedia.tables.join import WikiJoin
+from megatron_crossic.data.wikipedia.tables.partners import join_articles
 from megatron_crossic.data.wikipedia.work import Task, WorkFolder, plan_tasks
 from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.files import refuse_existing, refuse_inputs, unreadable

@@ -21,12 +21,12 @@ from megatron_crossic.data.keyed import Keyed, KeyedPairs
 from megatron_crossic.data.pairs import KIND, write_pairs
 from megatron_crossic.data.parquet import num_rows, read_columns
 from megatron_crossic.data.records import Document
-from megatron_crossic.data.wikipedia.index import IndexBuilder, WikiIndex
-from megatron_crossic.data.wikipedia.join import SideAccount, WikiJoin, join_wikis
-from megatron_crossic.data.wikipedia.links import read_langlinks
 from megatron_crossic.data.wikipedia.options import SideName, both_tables, check_sides
 from megatron_crossic.data.wikipedia.progress import Progress, file_meter, no_progress
-from megatron_crossic.data.wikipedia.sources import add_redirects
+from megatron_crossic.data.wikipedia.tables.index import IndexBuilder, WikiIndex
+from megatron_crossic.data.wikipedia.tables.join import SideAccount, WikiJoin, join_wikis
+from megatron_crossic.data.wikipedia.tables.links import read_langlinks
+from megatron_crossic.data.wikipedia.tables.sources import add_redirects
 from megatron_crossic.data.wikipedia.titles import normalise_title, title_key
 from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.files import (

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from megatron_crossic.data.wikipedia.characters import (
+from megatron_crossic.data.wikipedia.cleaning.characters import (
     FORMULA_END,
     FORMULA_START,
     LINE_BREAK,

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from megatron_crossic.data.unpack import OnBytes, ignore_bytes, read_blocks
-from megatron_crossic.data.wikipedia.sql_rows import (
+from megatron_crossic.data.wikipedia.tables.sql_rows import (
     Row,
     careful_row,
     fast_rows,
     literal_kind,
     literal_value,
 )
-from megatron_crossic.data.wikipedia.sql_scanner import Scanner
+from megatron_crossic.data.wikipedia.tables.sql_scanner import Scanner
 from megatron_crossic.errors import DataError
 
 NAME = rb"`(?:[^`]|``)+`|[A-Za-z_][A-Za-z0-9_$]*"

@@ -6,8 +6,8 @@ case. One table serves the wikis of all languages: a name means the same whereve
 
 from collections.abc import Mapping
 
-from megatron_crossic.data.wikipedia.template_dates import as_of, circa, date_of, years
-from megatron_crossic.data.wikipedia.template_numbers import (
+from megatron_crossic.data.wikipedia.cleaning.template_dates import as_of, circa, date_of, years
+from megatron_crossic.data.wikipedia.cleaning.template_numbers import (
     convert,
     currency,
     fraction,
@@ -18,7 +18,7 @@ from megatron_crossic.data.wikipedia.template_numbers import (
     ordinal,
     power_of_ten,
 )
-from megatron_crossic.data.wikipedia.template_rules import (
+from megatron_crossic.data.wikipedia.cleaning.template_rules import (
     Rule,
     before_word,
     between,

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from megatron_crossic.data.wikipedia.template_rules import Rule, literal, text_of
-from megatron_crossic.data.wikipedia.template_table import RULES
+from megatron_crossic.data.wikipedia.cleaning.template_rules import Rule, literal, text_of
+from megatron_crossic.data.wikipedia.cleaning.template_table import RULES
 
 # `{{lang-es|Berlín}}`, `{{lang-en-short|bee}}`, `{{ภาษาอังกฤษ|…}}`.
 LANGUAGE_TEMPLATE = re.compile(r"lang-[a-z-]+|ภาษา\S+")

@@ -3,7 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from megatron_crossic.data.wikipedia.characters import FORMULA_END, FORMULA_START, LINE_BREAK
+from megatron_crossic.data.wikipedia.cleaning.characters import (
+    FORMULA_END,
+    FORMULA_START,
+    LINE_BREAK,
+)
 from megatron_crossic.data.wikipedia.namespaces import is_category, is_file
 
 BLANKS = re.compile(" {2,}")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from megatron_crossic.data.wikipedia.reasons import (
+from megatron_crossic.data.wikipedia.tables.reasons import (
     CODE,
     PARTNER_NOT_IN_DUMP,
     REDIRECT_CHAIN_TOO_LONG,

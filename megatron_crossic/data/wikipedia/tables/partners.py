@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from megatron_crossic.data.wikipedia.index import IndexBuilder, WikiIndex
-from megatron_crossic.data.wikipedia.join import WikiJoin, join_wikis
-from megatron_crossic.data.wikipedia.links import read_langlinks
 from megatron_crossic.data.wikipedia.options import SideName, WikipediaPairsOptions
 from megatron_crossic.data.wikipedia.processes import PageAlarm, SegmentProcesses
 from megatron_crossic.data.wikipedia.progress import Progress, file_meter, meter
 from megatron_crossic.data.wikipedia.segments import Damage, read_segment
-from megatron_crossic.data.wikipedia.sources import add_page, index_tables
+from megatron_crossic.data.wikipedia.tables.index import IndexBuilder, WikiIndex
+from megatron_crossic.data.wikipedia.tables.join import WikiJoin, join_wikis
+from megatron_crossic.data.wikipedia.tables.links import read_langlinks
+from megatron_crossic.data.wikipedia.tables.sources import add_page, index_tables
 from megatron_crossic.data.wikipedia.work import Task
 from megatron_crossic.errors import DataError
 

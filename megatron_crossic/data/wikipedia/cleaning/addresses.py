@@ -2,7 +2,7 @@
 
 import re
 
-from megatron_crossic.data.wikipedia.characters import shield
+from megatron_crossic.data.wikipedia.cleaning.characters import shield
 
 SCHEMES = "https?|ftps?|sftp|git|gopher|ircs?|mms|nntp|redis|ssh|svn|telnet|worldwind"
 WITHOUT_BRACKETS = r"[^\[\]\n]*"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from megatron_crossic.data.wikipedia.sql_rows import STRING
+from megatron_crossic.data.wikipedia.tables.sql_rows import STRING
 from megatron_crossic.errors import DataError
 from megatron_crossic.jsonl import preview
 

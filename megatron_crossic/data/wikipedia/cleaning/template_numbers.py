@@ -2,8 +2,8 @@
 
 import re
 
-from megatron_crossic.data.wikipedia.characters import GAP, SUPERSCRIPTS
-from megatron_crossic.data.wikipedia.template_rules import Arguments, Rule
+from megatron_crossic.data.wikipedia.cleaning.characters import GAP, SUPERSCRIPTS
+from megatron_crossic.data.wikipedia.cleaning.template_rules import Arguments, Rule
 
 UNITS = {
     "C": "°C", "F": "°F", "K": "K", "sqmi": "sq mi", "sqft": "sq ft", "sqkm": "km²", "km2": "km²",

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass, field
 
 from megatron_crossic.data.wikipedia import namespaces
-from megatron_crossic.data.wikipedia.characters import shield
-from megatron_crossic.data.wikipedia.templates import find_rule
+from megatron_crossic.data.wikipedia.cleaning.characters import shield
+from megatron_crossic.data.wikipedia.cleaning.templates import find_rule
 
 # The parser's time grows with depth times length, so both have a bound. Deeper brackets are text;
 # of a longer construct the brackets go and the content stays. Real articles nested 7 deep at most,

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from megatron_crossic.data.wikipedia.index import (
+from megatron_crossic.data.wikipedia.options import SideName
+from megatron_crossic.data.wikipedia.tables.index import (
     Codes,
     Flags,
     Ints,
@@ -30,9 +31,8 @@ from megatron_crossic.data.wikipedia.index import (
     WikiIndex,
     find_places,
 )
-from megatron_crossic.data.wikipedia.links import LangLinks
-from megatron_crossic.data.wikipedia.options import SideName
-from megatron_crossic.data.wikipedia.reasons import (
+from megatron_crossic.data.wikipedia.tables.links import LangLinks
+from megatron_crossic.data.wikipedia.tables.reasons import (
     CODE,
     DUPLICATE_PARTNER,
     LINK_TO_SECTION,

@@ -1,6 +1,6 @@
 """Dates that templates show, written as the wiki of the language writes them."""
 
-from megatron_crossic.data.wikipedia.template_rules import Arguments, Rule
+from megatron_crossic.data.wikipedia.cleaning.template_rules import Arguments, Rule
 
 MONTHS = {
     "en": "January February March April May June July August September October November December",

@@ -14,11 +14,15 @@ from typing import Any
 import numpy as np
 
 from megatron_crossic.data.unpack import OnBytes, ignore_bytes
-from megatron_crossic.data.wikipedia.index import Codes, Ints
 from megatron_crossic.data.wikipedia.namespaces import is_article
-from megatron_crossic.data.wikipedia.reasons import CODE, LINK_TO_OTHER_NAMESPACE, LINK_TO_SECTION
-from megatron_crossic.data.wikipedia.sources import table_number
-from megatron_crossic.data.wikipedia.sql import Damage, Table, read_rows
+from megatron_crossic.data.wikipedia.tables.index import Codes, Ints
+from megatron_crossic.data.wikipedia.tables.reasons import (
+    CODE,
+    LINK_TO_OTHER_NAMESPACE,
+    LINK_TO_SECTION,
+)
+from megatron_crossic.data.wikipedia.tables.sources import table_number
+from megatron_crossic.data.wikipedia.tables.sql import Damage, Table, read_rows
 from megatron_crossic.data.wikipedia.titles import split_fragment, title_key
 from megatron_crossic.errors import DataError
 

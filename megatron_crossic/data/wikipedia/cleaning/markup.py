@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from megatron_crossic.data.wikipedia.characters import shield
+from megatron_crossic.data.wikipedia.cleaning.characters import shield
 
 REST_OF_LINE = re.compile(r"[ \t]*(?=\n)")
 SWITCH = re.compile(

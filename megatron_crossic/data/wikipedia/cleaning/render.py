@@ -18,9 +18,9 @@ from mwparserfromhell.nodes._base import Node
 from mwparserfromhell.parser import ParserError
 from mwparserfromhell.wikicode import Wikicode
 
-from megatron_crossic.data.wikipedia.brackets import is_hidden_link
-from megatron_crossic.data.wikipedia.template_rules import Arguments
-from megatron_crossic.data.wikipedia.templates import find_rule
+from megatron_crossic.data.wikipedia.cleaning.brackets import is_hidden_link
+from megatron_crossic.data.wikipedia.cleaning.template_rules import Arguments
+from megatron_crossic.data.wikipedia.cleaning.templates import find_rule
 from megatron_crossic.errors import DataError
 
 NOT_PLAIN = re.compile(r"[\[\]{}\n>]")

@@ -11,11 +11,11 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from megatron_crossic.data.wikipedia.addresses import drop_addresses
-from megatron_crossic.data.wikipedia.brackets import visible_parts
-from megatron_crossic.data.wikipedia.characters import plain_characters, unshield
-from megatron_crossic.data.wikipedia.elements import Elements
-from megatron_crossic.data.wikipedia.markup import (
+from megatron_crossic.data.wikipedia.cleaning.addresses import drop_addresses
+from megatron_crossic.data.wikipedia.cleaning.brackets import visible_parts
+from megatron_crossic.data.wikipedia.cleaning.characters import plain_characters, unshield
+from megatron_crossic.data.wikipedia.cleaning.elements import Elements
+from megatron_crossic.data.wikipedia.cleaning.markup import (
     Section,
     drop_comments,
     drop_hatnotes,
@@ -25,8 +25,8 @@ from megatron_crossic.data.wikipedia.markup import (
     show_title,
     split_sections,
 )
-from megatron_crossic.data.wikipedia.render import Renderer
-from megatron_crossic.data.wikipedia.tidy import insert_formulas, to_paragraphs
+from megatron_crossic.data.wikipedia.cleaning.render import Renderer
+from megatron_crossic.data.wikipedia.cleaning.tidy import insert_formulas, to_paragraphs
 
 # Sections at the end of an article that hold lists of sources and links, not text.
 APPENDICES = frozenset(

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from megatron_crossic.data.unpack import OnBytes, ignore_bytes
 from megatron_crossic.data.wikipedia.dump import Page, read_pages
-from megatron_crossic.data.wikipedia.index import IndexBuilder, WikiIndex
 from megatron_crossic.data.wikipedia.namespaces import is_article, is_interwiki
-from megatron_crossic.data.wikipedia.reasons import (
+from megatron_crossic.data.wikipedia.tables.index import IndexBuilder, WikiIndex
+from megatron_crossic.data.wikipedia.tables.reasons import (
     REDIRECT_TO_OTHER_NAMESPACE,
     REDIRECT_TO_OTHER_WIKI,
     REDIRECT_WITHOUT_TARGET,
 )
-from megatron_crossic.data.wikipedia.sql import Damage, Table, read_rows
+from megatron_crossic.data.wikipedia.tables.sql import Damage, Table, read_rows
 from megatron_crossic.data.wikipedia.titles import (
     normalise_title,
     split_fragment,
