@@ -70,7 +70,11 @@ class FastRows:
                         rows[index] = (*row[:column], value, *row[column + 1 :])
             elif kind == "any":
                 columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
-                columns[column] = [literal_value(value) for value in columns[column]]
+                columns[column] = [
+                    # A plain string, as most are; all else is for the function.
+                    v[1:-1] if v[0] == QUOTE and BACKSLASH not in v else literal_value(v)
+                    for v in columns[column]
+                ]
                 rows = list(zip(*columns, strict=True))
         return rows
 
