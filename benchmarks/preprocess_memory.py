@@ -26,7 +26,7 @@ from compared_tools import Inputs, Tool, last_words, our_tool
 from repeated_pairs import RepeatedPairs, write_repeated
 
 from megatron_crossic.commandline import ArgumentParser, run
-from megatron_crossic.data.windows import ASSEMBLIES
+from megatron_crossic.data.packing import ASSEMBLIES
 from megatron_crossic.errors import ConfigError, DataError
 
 MIB = 1 << 20
