@@ -5,8 +5,8 @@ table, so an INSERT may have any number of rows and a line any length. Order of 
 the INSERT itself, else from CREATE TABLE, else from the caller.
 
 Measured by `benchmarks/wikipedia_join.py` on one of two cores that others used too, plain files:
-0.6 to 0.8 million rows a second of langlinks, 0.3 to 0.4 million of page (34 to 43 MB/s); row by row
-it is a quarter to a third of that.
+0.6 to 0.8 million rows a second of langlinks, 0.3 to 0.4 million of page (34 to 43 MB/s); row by
+row it is a quarter to a third of that.
 """
 
 import re
