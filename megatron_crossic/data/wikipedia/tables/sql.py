@@ -4,8 +4,9 @@ Statements are scanned one by one and rows are matched by one regular expression
 table, so an INSERT may have any number of rows and a line any length. Order of columns comes from
 the INSERT itself, else from CREATE TABLE, else from the caller.
 
-Measured by `benchmarks/wikipedia_join.py` on one of two busy cores, plain files: 0.8 million rows a
-second of langlinks, 0.4 million of page (43 MB/s); four times as many as row by row.
+Measured by `benchmarks/wikipedia_join.py` on one of two cores that others used too, plain files:
+0.6 to 0.8 million rows a second of langlinks, 0.3 to 0.4 million of page (34 to 43 MB/s); row by
+row it is a quarter to a third of that.
 """
 
 import re
