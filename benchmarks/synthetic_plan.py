@@ -39,7 +39,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "disambiguation": Scenario(weight=0.03),  # both pages are
     "by_redirect": Scenario(weight=0.06, num_redirects=1),
     "by_redirect_chain": Scenario(weight=0.01, num_redirects=3),
-    "by_redirect_with_fragment": Scenario(weight=0.01, num_redirects=1),
+    "by_redirect_with_fragment": Scenario(
+        weight=0.01, num_redirects=1, target_reason="redirect_to_section", consumes=False
+    ),
     "source_is_empty": Scenario(weight=0.004, source_reason=EMPTY, target_reason=UNUSABLE),
     "target_is_empty": Scenario(weight=0.004, source_reason=UNUSABLE, target_reason=EMPTY),
     # Those that follow lead to a source article of `by_title` or to none.

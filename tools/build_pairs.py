@@ -43,6 +43,7 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
     add("--target-lang", required=True, metavar="CODE", help="ISO 639-1")
     add("--output", type=Path, required=True, metavar="JSONL", help="pair file to write")
     add("--overwrite", action="store_true", help="replace an output that exists")
+    add("--follow-sections", action="store_true", help="redirects to sections lead to articles")
     add("--min-characters", type=int, default=1, metavar="N", help="drop shorter articles")
     add("--licence", default="CC BY-SA 4.0", help="of the texts; default %(default)s")
 
@@ -82,6 +83,7 @@ def build_wikipedia(arguments: argparse.Namespace, progress: StageProgress) -> l
         source_language=arguments.source_lang,
         target_language=arguments.target_lang,
         langlinks_of=arguments.langlinks_of,
+        follow_sections=arguments.follow_sections,
         min_characters=arguments.min_characters,
         keep_headings=not arguments.drop_headings,
         drop_kinds=tuple(arguments.drop),
@@ -133,6 +135,7 @@ def build_wikipedia_parquet(arguments: argparse.Namespace, progress: StageProgre
         target=sides[1],
         langlinks=arguments.langlinks,
         langlinks_of=arguments.langlinks_of,
+        follow_sections=arguments.follow_sections,
         min_characters=arguments.min_characters,
         licence=arguments.licence,
     )

@@ -73,6 +73,8 @@ def test_without_texts_only_the_beginning_is_kept(tmp_path: Path) -> None:
         (None, "Text.", None),
         ("Berlin", "#REDIRECT [[Berlin]]", "Berlin"),
         ("Berlin", "anything", "Berlin"),
+        ("Berlin", "#REDIRECT [[berlin#History]]", "Berlin#History"),
+        ("Berlin#Name", "#REDIRECT [[Berlin#History]]", "Berlin#Name"),
         ("", "#REDIRECT [[Berlin#History]] {{R}}", "Berlin#History"),
         ("", "nothing", ""),
         (None, "#REDIRECCIÓN [[Berlín]]", "Berlín"),

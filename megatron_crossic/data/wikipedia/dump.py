@@ -166,8 +166,7 @@ class _PageParser:
             id=self._number("id"),
             title=title,
             namespace=self._number("ns") if "ns" in values else None,
-            # Old exports mark a redirect without saying where it leads, or not at all.
-            redirect=values.get("redirect") or redirect_target(beginning) or values.get("redirect"),
+            redirect=_redirect(values.get("redirect"), redirect_target(beginning)),
             revision_id=self._number("revision_id") if "revision_id" in values else None,
             timestamp=values.get("timestamp", "").strip(),
             model=values.get("model", "").strip(),
@@ -192,3 +191,14 @@ class _PageParser:
             f"{message} in {self._path}, line {self._parser.CurrentLineNumber}. "
             "Use a dump as published, or mend that place."
         )
+
+
+def _redirect(element: str | None, in_text: str | None) -> str | None:
+    """Where a page leads by its `<redirect>` and by its text.
+
+    The element names no section. In old exports it names nothing, or is missing.
+    """
+    if not element:
+        return in_text or element
+    _, mark, section = (in_text or "").partition("#")
+    return f"{element}#{section}" if mark and "#" not in element else element

@@ -67,6 +67,9 @@ class WikipediaPairsOptions:
     target_language: str
     langlinks_of: SideName = "target"
     """The wiki that published `langlinks`."""
+    follow_sections: bool = False
+    """Whether a redirect to a section stands for the article that has the section. It is then
+    paired with an article about more than its topic."""
     source_tables: tuple[Path, Path] | None = None
     """SQL dumps of the source wiki's page and redirect tables; None scans the dump instead."""
     target_tables: tuple[Path, Path] | None = None

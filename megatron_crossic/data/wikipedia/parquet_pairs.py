@@ -70,7 +70,7 @@ class ParquetPairsOptions:
     langlinks: Path
     langlinks_of: SideName = "target"
     """The wiki that published `langlinks`."""
-    follow_sections: bool = True
+    follow_sections: bool = False
     """Whether a redirect to a section stands for the article that has the section."""
     min_characters: int = 1
     licence: str = "CC BY-SA 4.0"

@@ -40,6 +40,7 @@ def join_articles(
         target=indices["target"],
         links=links,
         links_of=options.langlinks_of,
+        follow_sections=options.follow_sections,
     )
 
 
