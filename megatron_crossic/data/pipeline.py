@@ -26,6 +26,7 @@ from megatron_crossic.data.sentences import check_splitter
 from megatron_crossic.data.tokenizer import load_tokenizer
 from megatron_crossic.data.windows import WindowLayout
 from megatron_crossic.data.worker import Stopwatch
+from megatron_crossic.data.workers import in_background
 from megatron_crossic.data.writer import data_set_files
 from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.files import refuse_inputs
@@ -66,9 +67,13 @@ def _preprocess(options: PreprocessOptions, listener: Listener) -> PreprocessRep
 
 def plan_run(options: PreprocessOptions) -> RunPlan:
     """Load the tokenizer, look at the inputs and refuse what cannot work."""
-    tokenizer = load_tokenizer(options.tokenizer, eod_token=options.eod_token)
-    options.check_seq_length(tokenizer)
-    check_splitter(options.sentence_splitter, languages=["en"])
+    # Neither waits for the other: a tokenizer takes a second to load, a terabyte longer to hash.
+    with in_background(fingerprint_pairs, options.pairs, workers=options.workers) as fingerprints:
+        tokenizer = load_tokenizer(options.tokenizer, eod_token=options.eod_token)
+        options.check_seq_length(tokenizer)
+        check_splitter(options.sentence_splitter, languages=["en"])
+        encoder = make_encoder(tokenizer, options.encoder)
+        inputs = tuple(fingerprints())
     layout = WindowLayout(
         seq_length=options.seq_length,
         bos_id=tokenizer.bos_id,
@@ -77,11 +82,7 @@ def plan_run(options: PreprocessOptions) -> RunPlan:
         dtype=token_dtype(tokenizer.vocab_size),
     )
     plan = RunPlan(
-        options=options,
-        tokenizer=tokenizer,
-        encoder=make_encoder(tokenizer, options.encoder),
-        layout=layout,
-        inputs=tuple(map(fingerprint_pairs, options.pairs)),
+        options=options, tokenizer=tokenizer, encoder=encoder, layout=layout, inputs=inputs
     )
     _ = tokenizer.byte_lengths  # made once here, shared by the workers
     for prefix in plan.prefixes:

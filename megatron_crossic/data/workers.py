@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -60,6 +60,37 @@ def ordered_results(
     finally:
         # Waiting takes as long as the blocks under way. Else the interpreter's exit writes to the
         # pool's pipe while its thread closes it, now and then, and prints a traceback.
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def in_background(
+    function: Callable[[Item], Result], items: Sequence[Item], *, workers: int
+) -> Iterator[Callable[[], list[Result]]]:
+    """Call the function for all items in forked processes while the body does something else.
+
+    What is yielded waits for the results, in order, and raises their errors. With one worker it
+    does the work itself. An error in the body ends the processes.
+    """
+    if workers == 1:
+        yield lambda: [function(item) for item in items]
+        return
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        max_workers=min(workers, len(items)),
+        mp_context=multiprocessing.get_context("fork"),
+        initializer=_start,
+        initargs=(function, os.getpid()),
+    )
+    try:
+        with ctrl_c_later():
+            futures = [pool.submit(_call, item) for item in items]
+        yield lambda: [future.result() for future in futures]
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - others:
+            process.kill()
+        raise
+    finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from megatron_crossic.data.workers import ordered_results
+from megatron_crossic.data.workers import in_background, ordered_results
 from megatron_crossic.errors import DataError
 
 PROJECT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ WAIT = 20
 HELD = """
 import os, time
 from megatron_crossic.commandline import run
-from megatron_crossic.data.workers import ordered_results
+from megatron_crossic.data.workers import in_background, ordered_results
 
 os.register_at_fork(after_in_child=lambda: time.sleep(1))
 run(lambda: list(ordered_results(lambda _: time.sleep(0.1), range(600), workers=2, ahead=4)))
@@ -83,3 +83,28 @@ def test_a_worker_that_dies_is_named_as_such() -> None:
     with pytest.raises(DataError, match=r"got one of 2 killed.*use fewer --workers"):
         list(found)
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_background_results_come_in_the_order_of_the_items(workers: int) -> None:
+    with in_background(lambda x: x * x, range(5), workers=workers) as results:
+        assert results() == [0, 1, 4, 9, 16]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_error_in_the_background_is_raised_where_results_are_asked_for(workers: int) -> None:
+    def fail(item: int) -> None:
+        raise DataError(f"item must be nice, got {item}")
+
+    with (
+        pytest.raises(DataError, match="^item must be nice, got 7$"),
+        in_background(fail, [7], workers=workers) as results,
+    ):
+        results()
+
+
+def test_an_error_in_front_does_not_wait_for_the_background() -> None:
+    started = time.monotonic()
+    with pytest.raises(KeyError), in_background(time.sleep, [1000, 1000], workers=2):
+        raise KeyError
+    assert time.monotonic() - started < 500
