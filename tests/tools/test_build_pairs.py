@@ -36,8 +36,11 @@ def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
 def test_pairs_and_report(command: list[str], tmp_path: Path) -> None:
     result = run(command)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith(f"1 pairs in {tmp_path / 'pairs.jsonl'}\n")
-    assert "source articles dropped: none" in result.stdout
+    shown = result.stdout.splitlines()
+    assert shown[0] == str(tmp_path / "pairs.jsonl")
+    assert shown[1].split() == ["pairs", "1"]
+    assert "  articles                                         1             1" in shown
+    assert "dropped" not in result.stdout
     assert result.stderr == ""
     (line,) = (tmp_path / "pairs.jsonl").read_text().splitlines()
     record = json.loads(line)
@@ -125,7 +128,7 @@ def test_parquet_files_make_the_same_records(tmp_path: Path) -> None:
         ]
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith(f"1 pairs in {tmp_path / 'pairs.jsonl'}\n")
+    assert result.stdout.splitlines()[1].split() == ["pairs", "1"]
     record = json.loads((tmp_path / "pairs.jsonl").read_text())
     assert record["id"] == "enwiki:1-eswiki:2"
     assert record["target"]["text"] == "Abeja."
