@@ -1,7 +1,7 @@
 """One run of preprocessing: opens or resumes its data sets, feeds them segments, commits them."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -111,7 +111,7 @@ def make_data_sets(
     total, count = sum(map(input_bytes, plan.options.pairs)), (plan.options.shard or (0, 1))[1]
     done, passed = 0, _Passed()
     # A run that was killed with its budget spent must not look at another segment.
-    segments = () if data_sets[0].is_full else _segments(plan, after=last, passed=passed)
+    segments = () if data_sets[0].is_full else _segments(plan, stack, after=last, passed=passed)
     for segment, results in segments:
         shares = []
         for task, result in results:
@@ -162,15 +162,16 @@ def _tasks(plan: RunPlan, *, after: int, passed: _Passed) -> Iterator[_Task]:
 
 
 def _segments(
-    plan: RunPlan, *, after: int, passed: _Passed
+    plan: RunPlan, stack: ExitStack, *, after: int, passed: _Passed
 ) -> Iterator[tuple[int, Iterator[tuple[_Task, BlockResult]]]]:
-    """The results of each segment of this shard behind `after`."""
+    """The results of each segment of this shard behind `after`; `stack` ends the workers."""
     options, worker = plan.options, plan.worker()
     ahead = options.workers * max(2, BYTES_AHEAD // options.block_bytes)
     tasks = _tasks(plan, after=after, passed=passed)
     results = ordered_results(
         lambda task: worker(task.block), tasks, workers=options.workers, ahead=ahead
     )
+    stack.enter_context(closing(results))
     return groupby(results, key=lambda pair: pair[0].segment)
 
 

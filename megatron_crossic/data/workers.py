@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -31,8 +31,8 @@ def available_cores() -> int:
 
 def ordered_results(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
-) -> Iterator[tuple[Item, Result]]:
-    """Yield (item, function(item)) in the order of the items.
+) -> Generator[tuple[Item, Result], None, None]:
+    """Yield (item, function(item)) in the order of the items; to be closed where one stops early.
 
     With one worker in this process; else in forked processes, which hold the function's data
     (tokenizers) together. At most `ahead` items are under way or waiting: enough to keep the

@@ -9,6 +9,7 @@ does what is missing and pairs.
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,8 +164,9 @@ def _clean(
     processes = SegmentProcesses[Task, SegmentAccount](
         cleaning, workers=settings.workers, page_seconds=cleaning.page_seconds
     )
-    for task, _ in processes.results(iter(left)):
-        on_bytes(task.segment.num_bytes)
+    with closing(processes.results(iter(left))) as results:
+        for task, _ in results:
+            on_bytes(task.segment.num_bytes)
 
 
 def _some(pairs: Iterator[Pair], account: WikipediaAccount) -> Iterator[Pair]:

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -84,7 +84,7 @@ class SegmentProcesses(Generic[Task, Result]):
         self._page_seconds = page_seconds
         self._running: dict[Connection, _Run[Task]] = {}
 
-    def results(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Result]]:
+    def results(self, tasks: Iterator[Task]) -> Generator[tuple[Task, Result], None, None]:
         """Yield tasks with their results as they are done, in no order.
 
         Errors of the function are raised here. Whatever ends the iteration ends the processes.

@@ -1,6 +1,7 @@
 """Who is whose partner, told by the tables of both wikis or, without those, by their dumps."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from megatron_crossic.data.wikipedia.options import SideName, WikipediaPairsOptions
@@ -81,10 +82,11 @@ def _scan(tasks: list[Task], language: str, workers: int, progress: Progress) ->
         scan, workers=workers, page_seconds=0
     )
     parts, num_damaged = {}, 0
-    for task, (part, damage) in processes.results(iter(tasks)):
-        parts[task.number] = part
-        num_damaged += len(damage.streams) + len(damage.pages)
-        on_bytes(task.segment.num_bytes)
+    with closing(processes.results(iter(tasks))) as results:
+        for task, (part, damage) in results:
+            parts[task.number] = part
+            num_damaged += len(damage.streams) + len(damage.pages)
+            on_bytes(task.segment.num_bytes)
     index = IndexBuilder(language)
     for number in sorted(parts):  # of a page that is there twice the first one counts
         index.extend(parts.pop(number))
