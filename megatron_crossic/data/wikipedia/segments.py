@@ -28,8 +28,8 @@ from megatron_crossic.files import unreadable
 
 Layout = Literal["streams", "xml", "whole"]
 
-SEGMENT_BYTES: dict[Layout, int] = {"streams": 8 << 20, "xml": 32 << 20}
-"""About 35 MB of XML in either case: some seconds of work."""
+SEGMENT_BYTES: dict[Layout, int] = {"streams": 4 << 20, "xml": 16 << 20}
+"""About 16 MB of XML in either case: a second or two of work."""
 MAX_STREAM_BYTES = 256 << 20
 """Unpacked; a stream of a hundred pages has one or two million."""
 HEADER_BYTES = 1 << 20
