@@ -121,11 +121,18 @@ def write_pairs(
     path: Path, pairs: Iterable[Pair], to_manifest: Callable[[FileFingerprint], Manifest]
 ) -> Manifest:
     """Write a pair file and its manifest, both or neither; `to_manifest` gives the account."""
+    return write_pair_lines(path, (to_json_line(pair_to_json(pair)) for pair in pairs), to_manifest)
+
+
+def write_pair_lines(
+    path: Path, lines: Iterable[bytes], to_manifest: Callable[[FileFingerprint], Manifest]
+) -> Manifest:
+    """The same for pairs that are lines already, as `to_json_line` makes them."""
     with ExitStack() as stack:
         with atomic_output(path) as file:
             writer = HashingWriter(file)
-            for pair in pairs:
-                writer.write(to_json_line(pair_to_json(pair)))
+            for line in lines:
+                writer.write(line)
             writer.sync()
             manifest = to_manifest(writer.fingerprint(path.name))
             stack.enter_context(completing(manifest_path(path), path))

@@ -98,10 +98,10 @@ def pair_to_json(pair: Pair) -> dict[str, Any]:
 
     Several targets are a list under `targets`.
     """
-    targets = [_document_to_json(document) for document in pair.targets]
+    targets = [document_to_json(document) for document in pair.targets]
     record = {
         "id": pair.id,
-        "source": _document_to_json(pair.source),
+        "source": document_to_json(pair.source),
         **({"target": targets[0]} if len(targets) == 1 else {"targets": targets}),
         "origin": pair.origin,
         "score": pair.score,
@@ -194,7 +194,8 @@ def _targets_from_json(record: Mapping[str, Any], *, where: str) -> tuple[Docume
     )
 
 
-def _document_to_json(document: Document) -> dict[str, str]:
+def document_to_json(document: Document) -> dict[str, str]:
+    """The JSON form of one document of a pair."""
     record = {"lang": document.language, "title": document.title, "text": document.text}
     return {"id": document.id, **record} if document.id else record
 

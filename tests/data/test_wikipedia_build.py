@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from wikipedia_samples import dump_xml, langlinks_sql, page_xml, write_packed
 
 from megatron_crossic.data.pairs import read_pairs
-from megatron_crossic.data.records import Document
+from megatron_crossic.data.records import Document, pair_to_json
 from megatron_crossic.data.wikipedia.build import RunSettings, build_wikipedia_pairs
 from megatron_crossic.data.wikipedia.options import WikipediaPairsOptions
 from megatron_crossic.errors import ConfigError, CrossicError, DataError
+from megatron_crossic.jsonl import to_json_line
 from megatron_crossic.manifest import Manifest, manifest_path, read_manifest
 
 
@@ -121,6 +122,18 @@ def test_pairs_come_out_clean_in_the_order_of_the_source(world: World) -> None:
     }
     assert second.provenance["licence"] == "CC BY-SA 4.0"
     assert manifest == read_manifest(manifest_path(world.output), kind="pairs")
+
+
+def test_lines_are_those_of_their_pairs(world: World) -> None:
+    """They are put together from bytes, tabs and quotes in the texts included."""
+    odd = page_xml(1, 'Ber"lin\t\\', 'A\ttab, "quotes", a \\ and \u2028.')
+    pages = [odd if page is SOURCE[2] else page for page in SOURCE]
+    write_packed(world.options.source_dumps[0], dump_xml(pages))
+    write_packed(world.options.langlinks, langlinks_sql([*LINKS, (13, "en", 'Ber"lin \\')]))
+    world.build(licence='"free"')
+    lines = world.output.read_bytes().splitlines(keepends=True)
+    assert len(lines) > 2
+    assert lines == [to_json_line(pair_to_json(pair)) for pair in read_pairs(world.output)]
 
 
 def test_every_page_is_in_the_account(world: World) -> None:

@@ -11,7 +11,7 @@ from wikipedia_samples import dump_xml, page_xml, write_multistream, write_packe
 
 from megatron_crossic.data.wikipedia import segments
 from megatron_crossic.data.wikipedia.dump import Page, read_pages
-from megatron_crossic.data.wikipedia.segments import Damage, dump_segments, read_segment
+from megatron_crossic.data.wikipedia.segments import LeftOut, dump_segments, read_segment
 from megatron_crossic.errors import DataError
 
 TEXTS = ["Some text.", "a < b & c", "<page> </page>", "日本語 العربية", "x" * 3000]
@@ -26,11 +26,11 @@ def write_dump(path: Path, pages: Sequence[str], *, stream_pages: int = 4) -> Pa
     return write_packed(path, content.encode("utf-16") if "utf16" in path.name else content)
 
 
-def read_all(path: Path, *, step: int) -> tuple[list[Page], Damage]:
-    damage = Damage()
+def read_all(path: Path, *, step: int) -> tuple[list[Page], LeftOut]:
+    left_out = LeftOut()
     sizes = {"streams": step, "xml": step}
     parts = dump_segments(path, sizes=sizes)  # type: ignore[arg-type]
-    return [page for part in parts for page in read_segment(part, damage=damage)], damage
+    return [page for part in parts for page in read_segment(part, left_out=left_out)], left_out
 
 
 def whole(path: Path) -> list[Page]:
@@ -41,11 +41,31 @@ def whole(path: Path) -> list[Page]:
 @pytest.mark.parametrize("step", [1 << 30, 5000, 700, 64])
 def test_all_segments_together_have_all_pages(tmp_path: Path, name: str, step: int) -> None:
     path = write_dump(tmp_path / name, PAGES)
-    pages, damage = read_all(path, step=step)
+    pages, left_out = read_all(path, step=step)
     assert pages == whole(path)
-    assert damage == Damage()
+    assert left_out == LeftOut()
     layout = {"plain.xml": "xml", "multistream.xml.bz2": "streams"}.get(name, "whole")
     assert {part.layout for part in dump_segments(path)} == {layout}
+
+
+@pytest.mark.parametrize("name", LAYOUTS[:2])
+@pytest.mark.parametrize("step", [1 << 30, 900])
+def test_pages_that_are_not_wanted_are_not_looked_at(tmp_path: Path, name: str, step: int) -> None:
+    bad = [page.replace("Some text. 5<", "Some <oops> text. 5<") for page in PAGES]
+    path = write_dump(tmp_path / name, bad)
+    left_out, found = LeftOut(), []
+    for part in dump_segments(path, sizes={"streams": step, "xml": step}):
+        found += list(read_segment(part, left_out=left_out, wanted={3, 6, 30, 99}))
+    assert [page.id for page in found] == [3, 6, 30]
+    assert left_out == LeftOut(unwanted=27)
+
+
+def test_a_page_whose_id_is_not_where_it_should_be_is_looked_at(tmp_path: Path) -> None:
+    page = PAGES[4].replace("<title>", "<extra /><title>")
+    path = write_dump(tmp_path / "plain.xml", [*PAGES[:4], page])
+    (part,) = dump_segments(path)
+    found = list(read_segment(part, left_out=LeftOut(), wanted={1}))
+    assert [page.id for page in found] == [1, 5]
 
 
 @given(
@@ -67,8 +87,8 @@ def test_any_pages_in_any_segments(
         patch.setattr(segments, "BLOCK_BYTES", block)
         for name in ("plain.xml", "multistream.xml.bz2"):
             path = write_dump(folder / name, pages, stream_pages=stream_pages)
-            found, damage = read_all(path, step=step)
-            assert (found, damage) == (whole(path), Damage())
+            found, left_out = read_all(path, step=step)
+            assert (found, left_out) == (whole(path), LeftOut())
 
 
 @pytest.mark.parametrize("step", [1 << 30, 900])
@@ -78,10 +98,10 @@ def test_a_damaged_stream_is_left_out_and_its_place_kept(tmp_path: Path, step: i
     starts = [i for i in range(len(content)) if content[i : i + 10] == b"BZh91AY&SY"]
     content[starts[3] + 60] ^= 0xFF
     path.write_bytes(content)
-    pages, damage = read_all(path, step=step)
+    pages, left_out = read_all(path, step=step)
     # Stream 0 is the header; stream 3 has the pages 9 to 12.
     assert [page.id for page in pages] == [*range(1, 9), *range(13, 31)]
-    assert (damage.streams, damage.pages) == ([starts[3]], [])
+    assert (left_out.damaged_streams, left_out.damaged_pages) == ([starts[3]], [])
 
 
 def test_a_multistream_dump_cut_off_loses_its_last_stream(tmp_path: Path) -> None:
@@ -89,9 +109,9 @@ def test_a_multistream_dump_cut_off_loses_its_last_stream(tmp_path: Path) -> Non
     content = path.read_bytes()
     last = content.rindex(b"BZh91AY&SY", 0, content.rindex(b"BZh91AY&SY"))
     path.write_bytes(content[: last + 50])
-    pages, damage = read_all(path, step=1 << 30)
+    pages, left_out = read_all(path, step=1 << 30)
     assert [page.id for page in pages] == list(range(1, 29))
-    assert damage.streams == [last]
+    assert left_out.damaged_streams == [last]
 
 
 @pytest.mark.parametrize("step", [1 << 30, 900])
@@ -100,25 +120,25 @@ def test_a_page_that_is_not_well_formed_is_left_out(tmp_path: Path, bad: bytes, 
     content = dump_xml(PAGES).encode().replace(b"Some text. 5<", b"Some " + bad + b" text. 5<")
     path = write_packed(tmp_path / "plain.xml", content)
     place = content.index(b"<page>", content.index(b"<title>Page 4<"))
-    pages, damage = read_all(path, step=step)
+    pages, left_out = read_all(path, step=step)
     assert [page.id for page in pages] == [*range(1, 5), *range(6, 31)]
-    assert (damage.streams, damage.pages) == ([], [place])
+    assert (left_out.damaged_streams, left_out.damaged_pages) == ([], [place])
 
 
 def test_a_damaged_page_in_a_stream_is_the_only_one_lost(tmp_path: Path) -> None:
     bad = [page.replace("Some text. 5<", "Some <oops> text. 5<") for page in PAGES]
     path = write_dump(tmp_path / "multistream.xml.bz2", bad)
-    pages, damage = read_all(path, step=1 << 30)
+    pages, left_out = read_all(path, step=1 << 30)
     assert [page.id for page in pages] == [*range(1, 5), *range(6, 31)]
-    assert (len(damage.pages), damage.streams) == (1, [])
+    assert (len(left_out.damaged_pages), left_out.damaged_streams) == (1, [])
 
 
 def test_a_plain_dump_cut_off_loses_its_last_page(tmp_path: Path) -> None:
     content = dump_xml(PAGES).encode()
     place = content.index(b"<page>", content.index(b"<title>Page 29<"))
     path = write_packed(tmp_path / "plain.xml", content[: place + 200])
-    pages, damage = read_all(path, step=1 << 30)
-    assert ([page.id for page in pages], damage.pages) == (list(range(1, 30)), [place])
+    pages, left_out = read_all(path, step=1 << 30)
+    assert ([page.id for page in pages], left_out.damaged_pages) == (list(range(1, 30)), [place])
 
 
 def test_a_stream_that_never_ends_is_not_kept_in_memory(
@@ -127,9 +147,9 @@ def test_a_stream_that_never_ends_is_not_kept_in_memory(
     bomb = page_xml(5, "Bomb", "x" * 500_000)
     path = write_dump(tmp_path / "multistream.xml.bz2", [*PAGES[:4], bomb, *PAGES[5:]])
     monkeypatch.setattr(segments, "MAX_STREAM_BYTES", 100_000)
-    pages, damage = read_all(path, step=1 << 30)
+    pages, left_out = read_all(path, step=1 << 30)
     assert [page.id for page in pages] == [*range(1, 5), *range(9, 31)]
-    assert len(damage.streams) == 1
+    assert len(left_out.damaged_streams) == 1
 
 
 def test_streams_cut_anywhere_are_read_as_a_whole(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ class WikipediaAccount:
         return {
             "pages": sum(each.pages for each in segments),
             "repeated": articles.repeated,
-            "characters_cleaned": sum(each.characters for each in segments),
+            "characters_cleaned": sum(each.wikitext_characters for each in segments),
         }
 
     def _damage(self) -> list[dict[str, Any]]:

@@ -1,28 +1,33 @@
 """One segment of a dump: its wanted articles cleaned into a file, and what became of the others."""
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import orjson
+
+from megatron_crossic.data.records import Document, document_to_json
 from megatron_crossic.data.wikipedia.cleaning.clean import clean_wikitext
 from megatron_crossic.data.wikipedia.dump import Page
 from megatron_crossic.data.wikipedia.kinds import page_kinds
 from megatron_crossic.data.wikipedia.options import WikipediaPairsOptions
 from megatron_crossic.data.wikipedia.processes import PageAlarm
-from megatron_crossic.data.wikipedia.segments import Damage, Segment, read_segment
+from megatron_crossic.data.wikipedia.segments import LeftOut, Segment, read_segment
 from megatron_crossic.data.wikipedia.tables.sources import page_kind
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import FileFingerprint, HashingWriter, atomic_output
-from megatron_crossic.jsonl import to_json_line
 
 EMPTY_AFTER_CLEANING = "empty_after_cleaning"
 TOO_SHORT = "too_short"
 TOO_LARGE = "too_large"
 CLEANING_FAILED = "cleaning_failed"
+
+SEPARATOR = b"\t"
+"""JSON has no tabs outside strings here, and inside they are written `\\t`."""
 
 DUMP_DATE = re.compile(r"-(\d{4})(\d{2})(\d{2})-")
 
@@ -32,12 +37,18 @@ class SegmentAccount:
     """What came of a segment."""
 
     file: FileFingerprint
-    """A JSON line for each wanted page: the article, or its id and why it is left out."""
-    articles: int
+    """A line for each article: its document and its provenance as JSON, a tab between them."""
+    page_ids: list[int]  # [articles]
+    offsets: list[int]
+    """First byte of each line."""  # [articles]
+    characters: list[int]
+    """Of each clean text."""  # [articles]
+    dropped: dict[str, list[int]]
+    """Reason -> page ids."""
     pages: int
     """All that could be read."""
-    characters: int
-    """Of wikitext that was cleaned."""
+    wikitext_characters: int
+    """Of what was cleaned."""
     damaged_streams: list[int]
     damaged_pages: list[int]
     """Where they begin, in bytes of the dump file."""
@@ -54,7 +65,7 @@ class SegmentAccount:
         return cls(**{**record, "file": FileFingerprint(**record["file"])})
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ArticleCleaner:
     """Cleans the wanted pages of the segments of one wiki."""
 
@@ -66,54 +77,62 @@ class ArticleCleaner:
         self, segment: Segment, output: Path, bad_pages: Mapping[int, str], alarm: PageAlarm
     ) -> SegmentAccount:
         """Write `output`; `bad_pages` are left out for the reasons given."""
-        damage, counts = Damage(), Counter(articles=0, pages=0, characters=0)
+        left_out, date = LeftOut(), dump_date(segment.path.name)
+        page_ids, offsets, characters = [], [], []
+        dropped: defaultdict[str, list[int]] = defaultdict(list)
+        num_pages = num_characters = 0
         with atomic_output(output) as file:
             writer = HashingWriter(file)
-            for page in read_segment(segment, damage=damage):
-                counts["pages"] += 1
+            for page in read_segment(segment, left_out=left_out, wanted=self.wanted):
+                num_pages += 1
                 if page.id not in self.wanted or not self._is_article(page):
                     continue
                 alarm.at(page.id)
-                record = self._record(page, segment.path, reason=bad_pages.get(page.id, ""))
+                text, reason = self._clean(page, reason=bad_pages.get(page.id, ""))
                 alarm.past()
-                writer.write(to_json_line(record))
-                counts["articles"] += "drop" not in record
-                counts["characters"] += len(page.text)
-            fingerprint = writer.fingerprint(output.name)
+                num_characters += len(page.text)
+                if reason:
+                    dropped[reason].append(page.id)
+                    continue
+                page_ids.append(page.id)
+                offsets.append(writer.num_bytes)
+                characters.append(len(text))
+                writer.write(self._line(page, text, date))
         return SegmentAccount(
-            file=fingerprint,
-            articles=counts["articles"],
-            pages=counts["pages"],
-            characters=counts["characters"],
-            damaged_streams=damage.streams,
-            damaged_pages=damage.pages,
+            file=writer.fingerprint(output.name),
+            page_ids=page_ids,
+            offsets=offsets,
+            characters=characters,
+            dropped=dict(dropped),
+            pages=num_pages + left_out.unwanted,
+            wikitext_characters=num_characters,
+            damaged_streams=left_out.damaged_streams,
+            damaged_pages=left_out.damaged_pages,
         )
 
     def _is_article(self, page: Page) -> bool:
         return page_kind(page, language=self.language) == "articles"
 
-    def _record(self, page: Page, dump: Path, *, reason: str) -> dict[str, Any]:
-        text = ""
-        if not reason:
-            text, reason = self._clean(page)
-        if reason:
-            return {"page_id": page.id, "drop": reason}
-        wiki = f"{self.language}wiki"
-        return {
+    def _line(self, page: Page, text: str, date: str) -> bytes:
+        document = Document(
+            id=article_id(self.language, page.id),
+            language=self.language,
+            title=page.title,
+            text=text,
+        )
+        provenance = {
+            "wiki": f"{self.language}wiki",
             "page_id": page.id,
-            "id": f"{wiki}:{page.id}",
-            "language": self.language,
-            "title": page.title,
-            "text": text,
-            "provenance": {
-                "wiki": wiki,
-                "page_id": page.id,
-                "revision_id": page.revision_id,
-                "timestamp": page.timestamp,
-                "url": self._url(page),
-                "dump_date": dump_date(dump.name),
-            },
+            "revision_id": page.revision_id,
+            "timestamp": page.timestamp,
+            "url": self._url(page),
+            "dump_date": date,
         }
+        return (
+            orjson.dumps(document_to_json(document))
+            + SEPARATOR
+            + orjson.dumps(provenance, option=orjson.OPT_APPEND_NEWLINE)
+        )
 
     def _url(self, page: Page) -> str:
         """Of exactly this revision, or where the dump names none, of the page."""
@@ -122,9 +141,11 @@ class ArticleCleaner:
             return f"{site}/w/index.php?oldid={page.revision_id}"
         return f"{site}/wiki/{quote(page.title.replace(' ', '_'))}"
 
-    def _clean(self, page: Page) -> tuple[str, str]:
-        """(text, "") or ("", why there is none)."""
+    def _clean(self, page: Page, *, reason: str) -> tuple[str, str]:
+        """(text, "") or ("", why there is none), which may be known."""
         options = self.options
+        if reason:
+            return "", reason
         if len(page.text) > options.max_page_characters:
             return "", TOO_LARGE
         if options.drop_kinds:
@@ -143,6 +164,11 @@ class ArticleCleaner:
         if not text:
             return "", EMPTY_AFTER_CLEANING
         return (text, "") if len(text) >= options.min_characters else ("", TOO_SHORT)
+
+
+def article_id(language: str, page_id: int) -> str:
+    """`thwiki:2419`."""
+    return f"{language}wiki:{page_id}"
 
 
 def dump_date(name: str) -> str:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from megatron_crossic.data.pairs import write_pairs
-from megatron_crossic.data.records import Pair
+from megatron_crossic.data.pairs import write_pair_lines
 from megatron_crossic.data.wikipedia.account import WikipediaAccount
 from megatron_crossic.data.wikipedia.articles import ArticleCleaner, SegmentAccount
 from megatron_crossic.data.wikipedia.options import SideName, WikipediaPairsOptions
@@ -75,16 +74,16 @@ def build_wikipedia_pairs(
         return BuildReport(segments_done=len(done), segments=len(tasks), manifest=None)
     pairing = Pairing(
         folder=folder,
-        tasks=tasks,
-        source=SideArticles(ids=join.source_ids),
-        target=SideArticles(ids=join.target_ids),
+        segments=done,
+        source=SideArticles(language=options.source_language, ids=join.source_ids),
+        target=SideArticles(language=options.target_language, ids=join.target_ids),
         licence=options.licence,
     )
     whole = WikipediaAccount(options=options, join=join, pairing=pairing, segments=done)
     total = sum(task.segment.num_bytes for task in tasks if task.side == "source")
-    pairs = _some(pairing.pairs(meter(progress, "pair", total=total)), whole)
+    lines = _some(pairing.lines(meter(progress, "pair", total=total)), whole)
     try:
-        manifest = write_pairs(output, pairs, whole.manifest)
+        manifest = write_pair_lines(output, lines, whole.manifest)
     except NoPairs:
         folder.remove()  # there is nothing to go on with
         raise
@@ -169,7 +168,7 @@ def _clean(
             on_bytes(task.segment.num_bytes)
 
 
-def _some(pairs: Iterator[Pair], account: WikipediaAccount) -> Iterator[Pair]:
+def _some(pairs: Iterator[bytes], account: WikipediaAccount) -> Iterator[bytes]:
     """The pairs; raises `DataError` where there is none."""
     yield from pairs
     if not account.pairing.num_pairs:

@@ -10,7 +10,7 @@ Where a stream or a page is damaged it is left out, counted, and its place is ke
 
 import bz2
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,10 @@ BLOCK_BYTES = 1 << 18
 STREAM_START = re.compile(rb"BZh[1-9]1AY&SY")
 STREAM_START_BYTES = 10
 PAGE_START, PAGE_END = b"<page>", b"</page>"
+# As exports have it. No text can look like this: there `<` is `&lt;`.
+PAGE_ID = re.compile(
+    rb"<page>\s*<title>[^<]*</title>\s*(?:<ns>[^<]*</ns>\s*)?<id>\s*(\d{1,18})\s*</id>"
+)
 OTHER_ENCODING = re.compile(rb"<\?xml[^>]*encoding=[\"'](?!utf-8[\"'])", re.IGNORECASE)
 
 
@@ -57,12 +61,15 @@ class Segment:
 
 
 @dataclass(kw_only=True, slots=True)
-class Damage:
-    """What could not be read, with the byte of the file at which it begins."""
+class LeftOut:
+    """What a segment has besides the pages that came out."""
 
-    streams: list[int] = field(default_factory=list)
-    pages: list[int] = field(default_factory=list)
-    """In streams, the byte at which the page's stream begins."""
+    damaged_streams: list[int] = field(default_factory=list)
+    """The byte of the file at which each begins."""
+    damaged_pages: list[int] = field(default_factory=list)
+    """The same; in streams, the byte at which the page's stream begins."""
+    unwanted: int = 0
+    """Pages that were not looked at."""
 
 
 def dump_segments(path: Path, *, sizes: dict[Layout, int] = SEGMENT_BYTES) -> list[Segment]:
@@ -132,8 +139,17 @@ def _beginning_of_stream(file: BinaryIO, offset: int) -> bytes:
     return bz2.BZ2Decompressor().decompress(file.read(BLOCK_BYTES), max_length=100)
 
 
-def read_segment(segment: Segment, *, damage: Damage, with_text: bool = True) -> Iterator[Page]:
-    """Yield the pages of a segment; what is left out goes to `damage`."""
+def read_segment(
+    segment: Segment,
+    *,
+    left_out: LeftOut,
+    wanted: Container[int] | None = None,
+    with_text: bool = True,
+) -> Iterator[Page]:
+    """Yield the pages of a segment, at least those whose ids are wanted.
+
+    Looking for an id is faster than parsing a page. Of a file that is read as a whole all come out.
+    """
     if segment.layout == "whole":
         yield from read_pages(segment.path, with_text=with_text)
         return
@@ -141,13 +157,22 @@ def read_segment(segment: Segment, *, damage: Damage, with_text: bool = True) ->
     groups = _streams if segment.layout == "streams" else _page_groups
     try:
         with segment.path.open("rb") as file:
-            for offset, content in groups(file, segment, damage):
-                yield from _group_pages(content, offset, segment, parse, damage)
+            for offset, content in groups(file, segment, left_out):
+                elements = list(_elements(content))
+                if wanted is not None:
+                    chosen = [each for each in elements if _may_be_wanted(each[1], wanted)]
+                    left_out.unwanted += len(elements) - len(chosen)
+                    elements = chosen
+                places = [
+                    (offset + start if segment.layout == "xml" else offset, element)
+                    for start, element in elements
+                ]
+                yield from _pages(places, parse, left_out)
     except OSError as error:
         raise unreadable(segment.path, error) from error
 
 
-def _streams(file: BinaryIO, segment: Segment, damage: Damage) -> Iterator[tuple[int, bytes]]:
+def _streams(file: BinaryIO, segment: Segment, left_out: LeftOut) -> Iterator[tuple[int, bytes]]:
     """Yield (first byte, content) of the streams of a segment."""
     offset = _find_stream(file, segment.start, segment.stop)
     while offset is not None:
@@ -157,7 +182,7 @@ def _streams(file: BinaryIO, segment: Segment, damage: Damage) -> Iterator[tuple
         except (OSError, EOFError, ValueError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            damage.streams.append(offset)
+            left_out.damaged_streams.append(offset)
             end = offset + STREAM_START_BYTES
         offset = _find_stream(file, end, segment.stop)
 
@@ -196,7 +221,9 @@ def _unpack_stream(file: BinaryIO, offset: int, *, limit: int) -> tuple[bytes, i
     return b"".join(parts), file.tell() - len(unpacker.unused_data)
 
 
-def _page_groups(file: BinaryIO, segment: Segment, damage: Damage) -> Iterator[tuple[int, bytes]]:
+def _page_groups(
+    file: BinaryIO, segment: Segment, left_out: LeftOut
+) -> Iterator[tuple[int, bytes]]:
     """Yield (first byte, content) of whole pages, about a block at a time."""
     file.seek(segment.start)
     buffer, first = b"", segment.start  # `first` is the place of the buffer in the file
@@ -220,41 +247,38 @@ def _page_groups(file: BinaryIO, segment: Segment, damage: Damage) -> Iterator[t
             yield first + begin, buffer[begin:end]
             first, buffer = first + end, buffer[end:]
         elif beyond >= 0 or not block or len(buffer) > MAX_STREAM_BYTES:  # it has no end
-            damage.pages.append(first + begin)
+            left_out.damaged_pages.append(first + begin)
             first, buffer = first + len(buffer), b""
         if beyond >= 0:
             return
 
 
-def _group_pages(
-    content: bytes,
-    offset: int,
-    segment: Segment,
-    parse: Callable[[bytes], list[Page]],
-    damage: Damage,
-) -> Iterator[Page]:
-    """The pages of a group; where it is not well-formed, of those of its pages that are."""
-    begin, end = content.find(PAGE_START), content.rfind(PAGE_END)
-    if begin < 0 or end < begin:
-        return
-    elements = content[begin : end + len(PAGE_END)]
+def _elements(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield (first byte, content) of each `<page>` up to the next one or the last `</page>`."""
+    end = content.rfind(PAGE_END) + len(PAGE_END)
+    start = content.find(PAGE_START)
+    while 0 <= start < end:
+        following = content.find(PAGE_START, start + 1)
+        yield start, content[start : following if 0 <= following < end else end]
+        start = following
+
+
+def _may_be_wanted(element: bytes, wanted: Container[int]) -> bool:
+    found = PAGE_ID.match(element)
+    return found is None or int(found[1]) in wanted
+
+
+def _pages(
+    elements: Sequence[tuple[int, bytes]], parse: Callable[[bytes], list[Page]], left_out: LeftOut
+) -> list[Page]:
+    """All pages; where they are not well-formed together, those that are alone."""
     try:
-        pages = parse(elements)
+        return parse(b"".join(element for _, element in elements))
     except DataError:
         pages = []
-        for start, element in _elements(elements):
+        for place, element in elements:
             try:
                 pages += parse(element)
             except DataError:
-                is_plain = segment.layout == "xml"
-                damage.pages.append(offset + begin + start if is_plain else offset)
-    yield from pages
-
-
-def _elements(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Each `<page>` up to the next one."""
-    start = 0
-    while start >= 0:
-        following = content.find(PAGE_START, start + 1)
-        yield start, content[start : following if following >= 0 else len(content)]
-        start = following
+                left_out.damaged_pages.append(place)
+        return pages

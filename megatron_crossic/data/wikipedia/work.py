@@ -7,7 +7,7 @@ several processes or machines can share the work, and a run that was killed goes
 import json
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import orjson
 from megatron_crossic.data.wikipedia.articles import SegmentAccount
 from megatron_crossic.data.wikipedia.options import SideName
 from megatron_crossic.data.wikipedia.segments import Segment, dump_segments
-from megatron_crossic.errors import ConfigError, DataError
+from megatron_crossic.errors import ConfigError
 from megatron_crossic.files import PARTIAL_SUFFIX, beside, unwritable, write_text_atomically
 
 IDENTITY = "identity.json"
@@ -101,20 +101,6 @@ class WorkFolder:
         """The segment is done."""
         record = orjson.dumps(account.to_json()).decode()
         write_text_atomically(self.path / f"{task.name}.json", record)
-
-    def records(self, task: Task) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield (first byte, record) of the articles and drops of a segment."""
-        offset = 0
-        try:
-            with self.articles(task).open("rb") as file:
-                for line in file:
-                    yield offset, orjson.loads(line)
-                    offset += len(line)
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"work folder must stay as it is, got {self.articles(task)}: {error}. "
-                "Remove that file and run the same command again."
-            ) from error
 
     def remove(self) -> None:
         """Nothing of it is needed any more."""

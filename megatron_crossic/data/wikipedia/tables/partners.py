@@ -7,7 +7,7 @@ from pathlib import Path
 from megatron_crossic.data.wikipedia.options import SideName, WikipediaPairsOptions
 from megatron_crossic.data.wikipedia.processes import PageAlarm, SegmentProcesses
 from megatron_crossic.data.wikipedia.progress import Progress, file_meter, meter
-from megatron_crossic.data.wikipedia.segments import Damage, read_segment
+from megatron_crossic.data.wikipedia.segments import LeftOut, read_segment
 from megatron_crossic.data.wikipedia.tables.index import IndexBuilder, WikiIndex
 from megatron_crossic.data.wikipedia.tables.join import WikiJoin, join_wikis
 from megatron_crossic.data.wikipedia.tables.links import read_langlinks
@@ -70,22 +70,22 @@ def _index(
 def _scan(tasks: list[Task], language: str, workers: int, progress: Progress) -> WikiIndex:
     """Read the titles and redirects out of the segments of one dump."""
 
-    def scan(task: Task, _: dict[int, str], __: PageAlarm) -> tuple[IndexBuilder, Damage]:
-        part, damage = IndexBuilder(language), Damage()
-        for page in read_segment(task.segment, damage=damage, with_text=False):
+    def scan(task: Task, _: dict[int, str], __: PageAlarm) -> tuple[IndexBuilder, LeftOut]:
+        part, left_out = IndexBuilder(language), LeftOut()
+        for page in read_segment(task.segment, left_out=left_out, with_text=False):
             add_page(part, page)
-        return part, damage
+        return part, left_out
 
     total = sum(task.segment.num_bytes for task in tasks)
     on_bytes = meter(progress, f"scan {tasks[0].side} dump", total=total)
-    processes = SegmentProcesses[Task, tuple[IndexBuilder, Damage]](
+    processes = SegmentProcesses[Task, tuple[IndexBuilder, LeftOut]](
         scan, workers=workers, page_seconds=0
     )
     parts, num_damaged = {}, 0
     with closing(processes.results(iter(tasks))) as results:
-        for task, (part, damage) in results:
+        for task, (part, left_out) in results:
             parts[task.number] = part
-            num_damaged += len(damage.streams) + len(damage.pages)
+            num_damaged += len(left_out.damaged_streams) + len(left_out.damaged_pages)
             on_bytes(task.segment.num_bytes)
     index = IndexBuilder(language)
     for number in sorted(parts):  # of a page that is there twice the first one counts
