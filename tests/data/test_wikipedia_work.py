@@ -248,3 +248,25 @@ def test_a_pair_can_be_traced_to_its_revisions(
         "dump_date": "2025-08-01",
     }
     assert pair.provenance["licence"] == "CC BY-SA 4.0"
+
+
+def test_a_page_that_is_too_large_is_left_out(
+    options: WikipediaPairsOptions, tmp_path: Path
+) -> None:
+    pages = [page_xml(*page) for page in SOURCE]
+    pages[4] = page_xml(5, "Article 5", "Word. " * 5000)
+    write_multistream(options.source_dumps[0], pages)
+    limited = replace(options, max_page_characters=29_999)
+    manifest = build_wikipedia_pairs(limited, output=tmp_path / "pairs.jsonl").manifest
+    assert manifest is not None
+    assert manifest.drops["source.too_large"] == 1
+    assert manifest.counts["pairs"] == NUM // 2 - 1
+
+
+def test_malformed_rows_are_told(options: WikipediaPairsOptions, tmp_path: Path) -> None:
+    content = langlinks_sql(LINKS).replace("(103,'en','Article 3')", "(103,'en,'Article 3')")
+    write_packed(options.langlinks, content)
+    manifest = build_wikipedia_pairs(options, output=tmp_path / "pairs.jsonl").manifest
+    assert manifest is not None
+    assert manifest.details["malformed_rows"]["langlinks"]["rows"] == 1
+    assert manifest.drops["target.no_partner"] == NUM // 2 + 1
