@@ -15,7 +15,7 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     backend = select_backend("cpu" if options.dry else "cuda")
     plan = DRY if options.dry else FULL
-    report = {
+    report: dict[str, Any] = {
         "machine": machine(backend),
         "dry": options.dry,
         "parts": run_parts(plan, backend, seconds=60 * options.minutes),
@@ -47,12 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.output is not None:
         write_text_atomically(options.output, json.dumps(report, indent=2) + "\n")
     sys.stdout.write(table(report) + "\n")
-    failed = [name for name, part in report["parts"].items() if not is_good(part)]
-    if failed:
-        raise CrossicError(
-            f"gpu check must pass in every part, got failures in {', '.join(failed)}. "
-            "The table and the JSON file say what happened."
-        )
+    raise_failures(report["parts"])
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -103,9 +98,14 @@ def run_part(part: Part) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {error}"[:500]}
 
 
-def is_good(part: dict[str, Any]) -> bool:
-    """Whether a part ran to its end, or cannot run here, and agrees."""
-    return "error" not in part and part.get("agrees", True)
+def raise_failures(parts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise where a part failed or does not agree; one that cannot run here is no failure."""
+    failed = [n for n, part in parts.items() if "error" in part or not part.get("agrees", True)]
+    if failed:
+        raise CrossicError(
+            f"gpu check must pass in every part, got failures in {', '.join(failed)}. "
+            "The table and the JSON file say what happened."
+        )
 
 
 def machine(backend: Backend) -> dict[str, Any]:

@@ -15,14 +15,19 @@ from megatron_crossic.model.architecture import ModelArchitecture
 
 
 def model_flops_per_token(
-    architecture: ModelArchitecture, seq_length: int, *, causal: bool = True
+    architecture: ModelArchitecture,
+    seq_length: int,
+    *,
+    causal: bool = True,
+    frozen_weights: bool = False,
 ) -> int:
-    """Forward and backward of full training, per token of a window of `seq_length`.
+    """Forward and backward, per token of a window of `seq_length`.
 
     A weight costs one multiplication and one addition forward and twice that backward: 6 a weight
     that is in a matrix product (Narayanan et al. 2021, arXiv 2104.04473, appendix; PaLM, arXiv
     2204.02311, appendix B). The embedding is a look-up and costs nothing; the output layer counts,
-    tied or not.
+    tied or not. With `frozen_weights` (LoRA) no gradient of a weight is computed, so it costs 4;
+    the adapters themselves, 2 to 5 % of the weights at rank 64, are left out.
 
     A query meets `seq_length` keys in the full formula, which is PaLM's (12 * layers * width *
     seq_length), and half as many in the causal one, which is the work that is really done
@@ -33,7 +38,7 @@ def model_flops_per_token(
     attention_width = architecture.num_attention_heads * architecture.head_dim
     keys = seq_length // 2 if causal else seq_length
     attention = 12 * architecture.num_layers * attention_width * keys
-    return 6 * matrix_weights(architecture) + attention
+    return (4 if frozen_weights else 6) * matrix_weights(architecture) + attention
 
 
 def matrix_weights(architecture: ModelArchitecture) -> int:

@@ -2,12 +2,11 @@
 
 import itertools
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from gpu_check import main, run_part, run_parts
+from gpu_check import main, raise_failures, run_part, run_parts
 from gpu_check_cases import DRY, FULL, LLAMA_8B, QWEN_1_5B
 from gpu_check_parts import copy_weights, learnable_tokens, rates
 from gpu_check_profile import kind_of, shares
@@ -145,11 +144,12 @@ def test_no_part_starts_too_late() -> None:
     assert "left out: parity: out of time" in told
 
 
-def test_failures_are_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    impossible = replace(DRY, workloads=(), gap_windows=0)
-    monkeypatch.setattr("gpu_check.DRY", impossible)
-    with pytest.raises(CrossicError, match="gpu check must pass in every part, got .* loss gap"):
-        main(["--dry"])
+def test_failures_are_an_error_and_what_cannot_run_here_is_none() -> None:
+    parts = {"parity": {"agrees": True}, "tiny, bf16": {}, "tiny, fp8": {"left_out": "why"}}
+    raise_failures(parts)
+    message = "gpu check must pass in every part, got failures in parity, gap"
+    with pytest.raises(CrossicError, match=message):
+        raise_failures({**parts, "parity": {"agrees": False}, "gap": {"error": "x"}})
 
 
 def test_a_gpu_is_needed_for_the_real_check() -> None:

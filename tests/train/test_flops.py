@@ -38,6 +38,11 @@ def test_a_tiny_model_counted_by_hand() -> None:
     assert model_flops_per_token(TINY, 64) == 111_360 + 24_576
 
 
+def test_frozen_weights_have_no_gradients_of_their_own() -> None:
+    frozen = model_flops_per_token(TINY, 64, frozen_weights=True)
+    assert frozen == 4 * 18560 + 24_576
+
+
 def test_tied_embeddings_change_nothing() -> None:
     untied = replace(TINY, tie_embeddings=False)
     assert model_flops_per_token(untied, 64) == model_flops_per_token(TINY, 64)
