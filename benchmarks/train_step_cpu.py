@@ -13,27 +13,20 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 import transformers
+from bare_step import OPTIMIZER, RATE, Step, build_trainer
 from torch import Tensor
 
 from megatron_crossic.backend import select_backend
 from megatron_crossic.commandline import run
-from megatron_crossic.config import OptimizerConfig, ParallelConfig, PrecisionConfig
+from megatron_crossic.config import ParallelConfig
 from megatron_crossic.model.architecture import ModelArchitecture, architecture_from_hf
-from megatron_crossic.model.build import build_model
 from megatron_crossic.parallel import parallel_groups
-from megatron_crossic.train.batches import Batch
-from megatron_crossic.train.optimizer import build_optimizer, set_rate, wrap_for_training
-from megatron_crossic.train.step import StepShape, run_microbatches
-
-RATE = 1e-4
-OPTIMIZER = OptimizerConfig()
-Step = Callable[[], float]
-"""Does one training step and returns its loss."""
+from megatron_crossic.train.step import StepShape
 
 
 def main() -> None:
@@ -113,51 +106,17 @@ def transformers_step(config: transformers.Qwen2Config, tokens: Tensor) -> Step:
 
 
 def our_step(architecture: ModelArchitecture, tokens: Tensor) -> Step:
-    """The training step of `megatron_crossic.train`, with everything it reports."""
+    """The training step of `megatron_crossic.train`, all windows in one microbatch."""
     backend = select_backend("cpu")
-    parallel, precision = ParallelConfig(), PrecisionConfig(compute="fp32")
     num_windows, seq_length = tokens.shape
-    model = wrap_for_training(
-        build_model(
-            architecture,
-            parallel=parallel,
-            precision=precision,
-            backend=backend,
-            max_sequence_length=seq_length,
-        ),
-        parallel,
-    )
-    optimizer = build_optimizer(model, OPTIMIZER, parallel=parallel, precision=precision)
-    batch = windows_without_spans(tokens)
     shape = StepShape(
         languages=("en", "es"),
         micro_batch_size=num_windows,
         seq_length=seq_length,
         device=backend.device(),
     )
-
-    def step() -> float:
-        model.zero_grad_buffer()
-        optimizer.zero_grad()
-        report = run_microbatches(model, iter([batch]), shape, num_microbatches=1)
-        set_rate(optimizer, OPTIMIZER, rate=RATE)
-        optimizer.step()
-        return report.loss
-
-    return step
-
-
-def windows_without_spans(tokens: Tensor) -> Batch:
-    """Every token but the first of a window is a label of the first language."""
-    mask = torch.ones_like(tokens, dtype=torch.float32)
-    mask[:, -1] = 0
-    return Batch(
-        tokens=tokens,
-        labels=tokens.roll(-1, dims=1),
-        loss_mask=mask,
-        languages=torch.zeros_like(tokens),
-        position_ids=torch.arange(tokens.shape[1]).expand_as(tokens),
-    )
+    trainer = build_trainer(architecture, compute="fp32", backend=backend, shape=shape)
+    return partial(trainer.step_on, tokens)
 
 
 def alternate(steps: dict[str, Step], options: argparse.Namespace) -> dict[str, list[float]]:

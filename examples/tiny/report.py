@@ -10,16 +10,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
-import matplotlib.pyplot as plt
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from megatron_crossic.data.store import open_windows
+from megatron_crossic.inspection.runs.curves import read_runs
+from megatron_crossic.inspection.runs.page import write_plot
 
 LANGUAGE_NAMES = {"en": "English", "es": "Spanish", "ja": "Japanese", "ar": "Arabic"}
 NUM_PROMPT_TOKENS = 24
@@ -30,7 +27,7 @@ def write_report(output: Path, *, languages: Sequence[str]) -> str:
     """Write `report.md` and `report.png` below `output`; return the text."""
     steps = read_lines(output / "run" / "metrics.jsonl")
     validations = read_lines(output / "run" / "validation.jsonl")
-    draw_losses(output / "report.png", steps=steps, validations=validations, languages=languages)
+    write_plot(output / "report.png", read_runs([output / "run"]), x="step")
     sections = [
         "# Demo report",
         pairs_section(output, languages[1:]),
@@ -160,33 +157,6 @@ def artifacts_section(output: Path) -> str:
         ("trained model", "hf-trained/ (Hugging Face), hf-trained.parity.json"),
     ]
     return f"## Artifacts below `{output}`\n\n" + table(("what", "where"), rows)
-
-
-def draw_losses(
-    path: Path,
-    *,
-    steps: Sequence[dict[str, Any]],
-    validations: Sequence[dict[str, Any]],
-    languages: Sequence[str],
-) -> None:
-    """Training loss of every step as thin lines, held-out loss as points, a colour a language."""
-    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
-    for number, language in enumerate(languages):
-        color = f"C{number}"
-        training = [
-            (s["step"], s["loss_by_language"][language])
-            for s in steps
-            if language in s["loss_by_language"]
-        ]
-        held_out = [(v["step"], v["loss_by_language"][language]) for v in validations]
-        axes.plot(*zip(*training, strict=True), color=color, alpha=0.35, linewidth=1)
-        label = f"{LANGUAGE_NAMES[language]} (held out)"
-        axes.plot(*zip(*held_out, strict=True), "o-", color=color, label=label)
-    axes.set(xlabel="step", ylabel="loss (nats per token)", title="Loss by language")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
 
 
 def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:

@@ -14,9 +14,13 @@ def assets(*names: str) -> str:
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
 
 
-def content_policy(*, style: str, script: str | None = None) -> str:
-    """Allows the page's own style and script, by their hashes, and nothing else."""
+def content_policy(*, style: str, script: str | None = None, pictures: bool = False) -> str:
+    """Allows the page's own style and script, by their hashes, and nothing else.
+
+    With `pictures` also those whose bytes stand in the page.
+    """
     own = "" if script is None else f" script-src '{_hash(script)}';"
+    own += " img-src data:;" if pictures else ""
     return (
         f"default-src 'none'; style-src '{_hash(style)}';{own} base-uri 'none'; form-action 'none'"
     )

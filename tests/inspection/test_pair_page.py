@@ -13,7 +13,8 @@ from inspected_windows import HOSTILE
 from parsed_page import Page
 
 from megatron_crossic.errors import ConfigError, DataError
-from megatron_crossic.inspection.pairs.figure import figure_png, theme_colours
+from megatron_crossic.inspection.figure_style import theme_colours
+from megatron_crossic.inspection.pairs.figure import figure_png
 from megatron_crossic.inspection.pairs.identify import Confusion, Stranger
 from megatron_crossic.inspection.pairs.page import page_html
 from megatron_crossic.inspection.pairs.report import PairReport, ReportOptions, report_pairs

@@ -1,19 +1,20 @@
 """The charts of the report as one PNG, in the colours of the page."""
 
-import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from io import BytesIO
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from megatron_crossic.inspection.charts import Chart
+from megatron_crossic.inspection.figure_style import (
+    Colours,
+    Draw,
+    panel_title,
+    panels_png,
+    theme_colours,
+)
 from megatron_crossic.inspection.marks import visible_line
-from megatron_crossic.inspection.markup import assets
 from megatron_crossic.inspection.pairs.account import Breakdown, breakdowns
 from megatron_crossic.inspection.pairs.charts import (
     language_breakdown,
@@ -24,48 +25,20 @@ from megatron_crossic.inspection.pairs.identify import Confusion
 from megatron_crossic.inspection.pairs.report import PairReport
 from megatron_crossic.inspection.pairs.tables import confusion_rows
 
-COLUMNS = 2
-PANEL_INCHES = (6.0, 3.2)
 MOST_ROWS = 10
 """Bars of a breakdown; the smallest are left to the page."""
 MOST_PANELS = 40
 """A file of many languages has more charts than one picture can hold."""
 
-Draw = Callable[[Axes], None]
-
 
 def figure_png(report: PairReport) -> bytes:
     """All charts of the page, one panel each."""
     colours = theme_colours()
-    panels = _panels(report, colours)[:MOST_PANELS]
-    rows = math.ceil(len(panels) / COLUMNS)
-    # Labels come from the data: a dollar sign in them is no formula.
-    with mpl.rc_context({"text.parse_math": False, "font.size": 9}):
-        figure = Figure(
-            figsize=(COLUMNS * PANEL_INCHES[0], rows * PANEL_INCHES[1] + 0.5),
-            layout=ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.15),
-            facecolor=colours["paper"],
-        )
-        name = visible_line(report.path.name)
-        figure.suptitle(f"{name}: {report.statistics.num_pairs:,} pairs", color=colours["ink"])
-        grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-        for axes in grid[len(panels) :]:
-            axes.remove()
-        for axes, draw in zip(grid, panels, strict=False):
-            _dress(axes, colours)
-            draw(axes)
-        content = BytesIO()
-        figure.savefig(content, format="png", dpi=120)
-    return content.getvalue()
+    title = f"{visible_line(report.path.name)}: {report.statistics.num_pairs:,} pairs"
+    return panels_png(title, _panels(report, colours)[:MOST_PANELS], colours)
 
 
-def theme_colours() -> dict[str, str]:
-    """The colours of the page in light: name -> #rrggbb, from its style sheet."""
-    light = assets("base.css").split("@media")[0]
-    return dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", light))
-
-
-def _panels(report: PairReport, colours: dict[str, str]) -> list[Draw]:
+def _panels(report: PairReport, colours: Colours) -> list[Draw]:
     found = [] if report.manifest is None else breakdowns(report.manifest)
     charts = [*length_charts(report.statistics), *ratio_charts(report.statistics)]
     tables = [*found, language_breakdown(report.statistics)]
@@ -76,27 +49,14 @@ def _panels(report: PairReport, colours: dict[str, str]) -> list[Draw]:
     return panels
 
 
-def _dress(axes: Axes, colours: dict[str, str]) -> None:
-    axes.set_facecolor(colours["paper"])
-    axes.tick_params(colors=colours["soft"], length=0)
-    axes.spines[:].set_visible(False)
-    axes.xaxis.label.set_color(colours["soft"])
-    axes.yaxis.label.set_color(colours["soft"])
-    axes.set_axisbelow(True)
-
-
-def _title(axes: Axes, text: str, colours: dict[str, str]) -> None:
-    axes.set_title(text, loc="left", color=colours["ink"], fontweight="bold", fontsize=10)
-
-
-def _colour(series: int | None, colours: dict[str, str]) -> str:
+def _colour(series: int | None, colours: Colours) -> str:
     return colours["neutral"] if series is None else colours[f"l{series % 8}"]
 
 
-def _draw_breakdown(breakdown: Breakdown, colours: dict[str, str], axes: Axes) -> None:
+def _draw_breakdown(breakdown: Breakdown, colours: Colours, axes: Axes) -> None:
     rows = breakdown.rows[:MOST_ROWS]
     left_out = len(breakdown.rows) - len(rows)
-    _title(axes, breakdown.title + (f" (and {left_out} more)" if left_out else ""), colours)
+    panel_title(axes, breakdown.title + (f" (and {left_out} more)" if left_out else ""), colours)
     bars = axes.barh(
         range(len(rows)), [n for _, n in rows], color=_colour(breakdown.series, colours), height=0.6
     )
@@ -113,8 +73,8 @@ def _cut(label: str, most: int = 30) -> str:
     return label if len(label) <= most else f"{label[: most - 1]}…"
 
 
-def _draw_chart(chart: Chart, colours: dict[str, str], axes: Axes) -> None:
-    _title(axes, chart.title, colours)
+def _draw_chart(chart: Chart, colours: Colours, axes: Axes) -> None:
+    panel_title(axes, chart.title, colours)
     counts = [bar.count for bar in chart.bars]
     series = chart.bars[0].series if chart.bars else None
     axes.bar(range(len(counts)), counts, width=0.92, align="edge", color=_colour(series, colours))
@@ -134,8 +94,8 @@ def _first_sentence(caption: str) -> str:
     return re.split(r"; |\. ", caption, maxsplit=1)[0]
 
 
-def _draw_confusion(confusion: Confusion, colours: dict[str, str], axes: Axes) -> None:
-    _title(axes, "Languages: claimed (rows) and detected", colours)
+def _draw_confusion(confusion: Confusion, colours: Colours, axes: Axes) -> None:
+    panel_title(axes, "Languages: claimed (rows) and detected", colours)
     detected, rows = confusion_rows(confusion)
     for y, (claimed, numbers) in enumerate(rows):
         _draw_confusion_row(axes, y, claimed, numbers, detected, colours)
@@ -152,7 +112,7 @@ def _draw_confusion_row(
     claimed: str,
     numbers: Sequence[int],
     detected: Sequence[str],
-    colours: dict[str, str],
+    colours: Colours,
 ) -> None:
     total = max(1, sum(numbers))
     for x, (code, number) in enumerate(zip(detected, numbers, strict=True)):
