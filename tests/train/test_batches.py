@@ -13,14 +13,18 @@ from megatron_crossic.train.dataset import Window
 EN, ES, NONE = 0, 1, 2
 
 
-def window(tokens: list[int], spans: list[tuple[int, Role, int]]) -> Window:
-    """`spans` are (length, role, language)."""
+def window(
+    tokens: list[int], spans: list[tuple[int, Role, int]], chunks: list[int] | None = None
+) -> Window:
+    """`spans` are (length, role, language); `chunks` holds the chunk of each span."""
     lengths, roles, languages = zip(*spans, strict=True)
     return Window(
         tokens=np.array(tokens, dtype=np.uint16),
         lengths=np.array(lengths),
         roles=np.array(roles, dtype=np.uint8),
         languages=np.array(languages, dtype=np.uint8),
+        chunks=np.array(chunks or [0] * len(spans)),
+        pairs=np.array(chunks or [0] * len(spans)) // 2,
     )
 
 
