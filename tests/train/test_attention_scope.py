@@ -56,7 +56,7 @@ def three_chunks() -> Window:
     return window(tokens, [span[:3] for span in SPANS], [span[3] for span in SPANS])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def model() -> Iterator[CrossicGPTModel]:
     backend, parallel = select_backend("cpu"), ParallelConfig()
     with parallel_groups(parallel, backend, seed=3):
