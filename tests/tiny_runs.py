@@ -62,6 +62,7 @@ def write_windows(
     fingerprint: str = "tokenizer",
     vocab_size: int = VOCAB_SIZE,
     pairs_per_window: int = 1,
+    roles: Sequence[Role] = (Role.SOURCE, Role.TARGET),
 ) -> Path:
     """Windows of BOS, one chunk a pair, PAD; a chunk has 4 to 6 tokens of each side and SPLIT."""
     layout = WindowLayout(
@@ -78,7 +79,7 @@ def write_windows(
             for _ in range(pairs_per_window):
                 sides = [
                     GroupSide(tokens=_tokens(random, vocab_size), language=language, role=role)
-                    for language, role in (("en", Role.SOURCE), ("es", Role.TARGET))
+                    for language, role in zip(("en", "es"), roles, strict=True)
                 ]
                 cuts = np.array([[0, 0], [len(side.tokens) for side in sides]])
                 builder.begin_pair(b"")

@@ -55,6 +55,13 @@ def test_split_loss_can_be_switched_off() -> None:
     assert batch.loss_mask.tolist() == [[1, 1, 1, 1, 0, 0, 0, 0]]
 
 
+def test_loss_can_be_on_the_targets_alone() -> None:
+    batch = windows_to_batch([ONE], split_loss=True, loss_on="target")
+    assert batch.loss_mask.tolist() == [[0, 0, 1, 1, 1, 0, 0, 0]]
+    batch = windows_to_batch([ONE], split_loss=False, loss_on="target")
+    assert batch.loss_mask.tolist() == [[0, 0, 1, 1, 0, 0, 0, 0]]
+
+
 def test_the_mask_comes_from_roles_not_from_token_ids() -> None:
     same_ids = window([1, 1, 1, 1], [(3, Role.SOURCE, EN), (1, Role.PAD, NONE)])
     batch = windows_to_batch([same_ids], split_loss=True)
