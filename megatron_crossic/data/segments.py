@@ -10,6 +10,7 @@ BOS belongs to what follows it. Padding is a segment of its own, so that text is
 fills the rest. Chunks of a pair that do not stand side by side are apart: a segment is a stretch.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ def restarting_positions(
     starts[1:] = (owners[1:] != owners[:-1]) & (roles[:-1] != Role.BOS)
     ends: NDArray[np.int64] = np.cumsum(lengths, dtype=np.int64)
     firsts = (ends - lengths)[starts]  # token at which each segment starts
-    sizes = np.diff(firsts, append=ends[-1])
-    positions: NDArray[np.int64] = np.arange(ends[-1]) - np.repeat(firsts, sizes)
+    positions: NDArray[np.int64] = np.arange(ends[-1])
+    for first, end in pairwise([*firsts.tolist(), len(positions)]):
+        positions[first:end] -= first
     return positions

@@ -8,7 +8,7 @@ positions restart with each, and no label lies in another segment than its token
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -51,33 +51,36 @@ def windows_to_batch(
     attention_scope: AttentionScope = "window",
 ) -> Batch:
     """Stack windows and work out labels, masks, languages and positions."""
-    tokens = torch.from_numpy(np.stack([window.tokens for window in windows]).astype(np.int64))
     counts = roles_with_loss(split_loss=split_loss, loss_on=loss_on).astype(np.float32)
-    mask = np.stack([np.repeat(counts[w.roles], w.lengths) for w in windows])
-    languages = np.stack([np.repeat(w.languages, w.lengths) for w in windows])
-    positions = torch.from_numpy(np.stack([_positions(w, attention_scope) for w in windows]))
+    masks = [np.repeat(counts[w.roles], w.lengths) for w in windows]
+    tokens = torch.from_numpy(np.stack([w.tokens for w in windows]).astype(np.int64))
+    positions = torch.arange(tokens.shape[1]).expand_as(tokens)
+    if attention_scope != "window":
+        restarting = [_restarting(w, attention_scope) for w in windows]
+        for mask, places in zip(masks, restarting, strict=True):
+            mask[places == 0] = 0  # nothing that is seen comes before
+        positions = torch.from_numpy(np.stack(restarting))
     return Batch(
         tokens=tokens,
-        labels=_next(tokens, last=0),
-        loss_mask=_next(torch.from_numpy(mask) * (positions > 0), last=0),
-        languages=_next(torch.from_numpy(languages.astype(np.int64)), last=0),
+        labels=_next([w.tokens for w in windows], np.int64),
+        loss_mask=_next(masks, np.float32),
+        languages=_next([np.repeat(w.languages, w.lengths) for w in windows], np.int64),
         position_ids=positions,
     )
 
 
-def _positions(window: Window, scope: AttentionScope) -> NDArray[np.int64]:
-    """The place of every token in its segment  # [seq]."""
-    if scope == "window":
-        return np.arange(len(window.tokens))
+def _restarting(window: Window, scope: AttentionScope) -> NDArray[np.int64]:
+    """The place of every token in its chunk or pair  # [seq]."""
     owners = window.chunks if scope == "chunk" else window.pairs
     return restarting_positions(window.lengths, window.roles, owners)
 
 
-def _next(values: Tensor, *, last: int) -> Tensor:
-    """At each position the value of the next one; `last` at the end  # [batch, seq]."""
-    shifted = torch.full_like(values, last)
-    shifted[:, :-1] = values[:, 1:]
-    return shifted
+def _next(rows: Sequence[NDArray[Any]], dtype: type[np.generic]) -> Tensor:
+    """At each position the value of the next one; 0 at the end  # [batch, seq]."""
+    shifted = np.zeros((len(rows), len(rows[0])), dtype=dtype)
+    for target, row in zip(shifted, rows, strict=True):
+        target[:-1] = row[1:]  # shifts and widens in one pass
+    return torch.from_numpy(shifted)
 
 
 def packed(batch: Batch) -> Batch:
