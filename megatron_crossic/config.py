@@ -260,7 +260,7 @@ class RunConfig:
             )
         problems += self.parallel.problems()
         problems += self.optimizer.problems()
-        if self.num_steps > 0:  # else known once the data sets are open
+        if self.num_steps:  # else known once the data sets are open
             problems += self.schedule.problems(num_steps=self.num_steps)
         raise_problems(problems)
 
@@ -269,7 +269,7 @@ class RunConfig:
         others = {"num_epochs": self.num_epochs, "num_tokens": self.num_tokens}
         given = {name: value for name, value in others.items() if value is not None}
         if self.num_steps or not given:
-            given["num_steps"] = self.num_steps
+            given["num_steps"] = self.num_steps or 0  # `num_steps: null` in YAML arrives as None
         if len(given) > 1:
             return [
                 "num_steps must be given alone, or num_epochs or num_tokens in its place, got "

@@ -45,6 +45,7 @@ def test_data_sets_have_weights_and_a_run_its_length_in_epochs(tmp_path: Path) -
     resolved = tmp_path / "resolved.yaml"
     resolved.write_text(to_yaml(config), encoding="utf-8")
     assert parse(["--config", str(resolved)]).config == config
+    parse(["--config", write(tmp_path, num_steps=None, num_epochs=2)])
     with pytest.raises(ConfigError, match="num_steps must be at least 1, got 0"):
         parse(["--config", write(tmp_path, num_steps=0)])
 
