@@ -71,8 +71,7 @@ class DataConfig:
     weights: tuple[float, ...] = ()
     """A weight for each of `train`: its share of the windows, whatever its size.
 
-    Every set keeps its share at every moment of the run and is shuffled by epochs of its own. Only
-    the proportions count: 7, 2 and 1 are 0.7, 0.2 and 0.1.
+    Every set keeps it at every moment of the run. Only proportions count: 7 and 3 are 0.7 and 0.3.
     """
     validation: tuple[Path, ...] = ()
     """Prefixes of held-out data sets."""
@@ -85,9 +84,8 @@ class DataConfig:
     attention_scope: AttentionScope = "window"
     """What a token attends to: the window before it, or less of it.
 
-    With chunk it sees its own chunk alone, with pair also the chunks of the same pair that stand
-    next to it. Positions restart there, and the first token there has nothing to be predicted from,
-    so it has no loss. BOS belongs to the first chunk.
+    With chunk it sees its chunk alone, with pair also the chunks of its pair that stand next to it.
+    Positions restart there, and the first token there has no loss. BOS belongs to the first chunk.
     """
 
     def problems(self) -> list[str]:
@@ -212,10 +210,7 @@ class RunConfig:
     Instead of it, num_epochs or num_tokens can be given.
     """
     num_epochs: float | None = None
-    """As many steps as it takes to read so many times the windows that data.train holds.
-
-    With data.weights, the same number of windows, though some sets come oftener than others.
-    """
+    """As many steps as it takes to read so many times as many windows as data.train holds."""
     num_tokens: int | None = None
     """As many steps as it takes to read so many tokens, all tokens of the windows counted."""
     micro_batch_size: int = 1
@@ -276,9 +271,9 @@ class RunConfig:
                 f"{' and '.join(sorted(given))}. Leave all but one out."
             ]
         name, value = next(iter(given.items()))
-        lowest = "above 0" if name == "num_epochs" else "at least 1"
-        if math.isfinite(value) and (value > 0 if name == "num_epochs" else value >= 1):
+        if math.isfinite(value) and (value >= 1 or (name == "num_epochs" and value > 0)):
             return []
+        lowest = "above 0" if name == "num_epochs" else "at least 1"
         return [f"{name} must be {lowest}, got {value}. Raise it."]
 
     @property
