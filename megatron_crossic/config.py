@@ -5,11 +5,15 @@ A YAML file and dotted options on the command line (`--parallel.tensor 2`) fill 
 they check; `RunConfig.check` collects every problem the values alone can show.
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from megatron_crossic.errors import ConfigError
+
+LossOn = Literal["all", "target"]
+AttentionScope = Literal["window", "pair", "chunk"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +68,42 @@ class DataConfig:
 
     Paths are relative to the folder the command is started in.
     """
+    weights: tuple[float, ...] = ()
+    """A weight for each of `train`: its share of the windows, whatever its size.
+
+    Every set keeps it at every moment of the run. Only proportions count: 7 and 3 are 0.7 and 0.3.
+    """
     validation: tuple[Path, ...] = ()
     """Prefixes of held-out data sets."""
     seed: int = 1234
     """Seed of the window order; the order does not depend on the layout."""
     split_loss: bool = True
     """Whether predicting `[SPLIT]` at the end of a chunk counts."""
+    loss_on: LossOn = "all"
+    """Which text has loss; target leaves the source texts as context alone."""
+    attention_scope: AttentionScope = "window"
+    """What a token attends to: the window before it, or less of it.
+
+    With chunk it sees its chunk alone, with pair also the chunks of its pair that stand next to it.
+    Positions restart there, and the first token there has no loss. BOS belongs to the first chunk.
+    """
+
+    def problems(self) -> list[str]:
+        """Every rule the values break, as messages."""
+        if not self.train:
+            return ["data.train must name a data set, got none. Give one prefix or more."]
+        found = []
+        if self.weights and len(self.weights) != len(self.train):
+            found.append(
+                f"data.weights must have one weight for each of data.train, got "
+                f"{len(self.weights)} for {len(self.train)}. Give as many, or none."
+            )
+        if not all(math.isfinite(weight) and weight > 0 for weight in self.weights):
+            found.append(
+                f"data.weights must be above 0, got {', '.join(map(str, self.weights))}. "
+                "Leave data sets without weight out of data.train."
+            )
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,10 +202,17 @@ class RunConfig:
     """Gets `checkpoints/`, `metrics.jsonl`, `tensorboard/` and `config.yaml`."""
     data: DataConfig
     checkpoint: CheckpointConfig
-    num_steps: int
-    """Steps of the whole run; the schedule is laid out over them."""
     global_batch_size: int
     """Windows per step over all ranks."""
+    num_steps: int = 0
+    """Steps of the whole run; the schedule is laid out over them.
+
+    Instead of it, num_epochs or num_tokens can be given.
+    """
+    num_epochs: float | None = None
+    """As many steps as it takes to read so many times as many windows as data.train holds."""
+    num_tokens: int | None = None
+    """As many steps as it takes to read so many tokens, all tokens of the windows counted."""
     micro_batch_size: int = 1
     """Windows per forward pass on one rank."""
     stop_after_step: int | None = None
@@ -192,7 +233,6 @@ class RunConfig:
     def check(self) -> None:
         """Raise one `ConfigError` that lists every problem the values alone show."""
         counts = {
-            "num_steps": self.num_steps,
             "global_batch_size": self.global_batch_size,
             "micro_batch_size": self.micro_batch_size,
             "log_interval": self.log_interval,
@@ -207,8 +247,7 @@ class RunConfig:
             for name, value in counts.items()
             if value < 1
         ]
-        if not self.data.train:
-            problems.append("data.train must name a data set, got none. Give one prefix or more.")
+        problems = self.length_problems() + problems + self.data.problems()
         if min(self.data.seed, self.seed) < 0:
             problems.append(
                 f"data.seed and seed must not be negative, got {self.data.seed} and {self.seed}. "
@@ -216,8 +255,26 @@ class RunConfig:
             )
         problems += self.parallel.problems()
         problems += self.optimizer.problems()
-        problems += self.schedule.problems(num_steps=self.num_steps)
+        if self.num_steps:  # else known once the data sets are open
+            problems += self.schedule.problems(num_steps=self.num_steps)
         raise_problems(problems)
+
+    def length_problems(self) -> list[str]:
+        """What is wrong with the length of the run, given in one of three ways."""
+        others = {"num_epochs": self.num_epochs, "num_tokens": self.num_tokens}
+        given = {name: value for name, value in others.items() if value is not None}
+        if self.num_steps or not given:
+            given["num_steps"] = self.num_steps or 0  # `num_steps: null` in YAML arrives as None
+        if len(given) > 1:
+            return [
+                "num_steps must be given alone, or num_epochs or num_tokens in its place, got "
+                f"{' and '.join(sorted(given))}. Leave all but one out."
+            ]
+        name, value = next(iter(given.items()))
+        if math.isfinite(value) and (value >= 1 or (name == "num_epochs" and value > 0)):
+            return []
+        lowest = "above 0" if name == "num_epochs" else "at least 1"
+        return [f"{name} must be {lowest}, got {value}. Raise it."]
 
     @property
     def last_step(self) -> int:

@@ -41,6 +41,26 @@ def test_the_defaults_are_sound() -> None:
         ({"seed": -1}, "data.seed and seed must not be negative, got 1234 and -1"),
         ({"data": DataConfig(train=())}, "data.train must name a data set, got none"),
         (
+            {"data": DataConfig(train=(Path("a"), Path("b")), weights=(1.0,))},
+            "data.weights must have one weight for each of data.train, got 1 for 2",
+        ),
+        (
+            {"data": DataConfig(train=(Path("a"), Path("b")), weights=(1.0, 0.0))},
+            "data.weights must be above 0, got 1.0, 0.0",
+        ),
+        (
+            {"data": DataConfig(train=(Path("a"),), weights=(float("nan"),))},
+            "data.weights must be above 0, got nan",
+        ),
+        (
+            {"num_epochs": 1.0},
+            "num_steps must be given alone, or num_epochs or num_tokens in its place, got "
+            "num_epochs and num_steps",
+        ),
+        ({"num_steps": 0, "num_epochs": 0.0}, "num_epochs must be above 0, got 0.0"),
+        ({"num_steps": 0, "num_epochs": float("inf")}, "num_epochs must be above 0, got inf"),
+        ({"num_steps": 0, "num_tokens": 0}, "num_tokens must be at least 1, got 0"),
+        (
             {"checkpoint": CheckpointConfig(keep_last=0)},
             "checkpoint.keep_last must be at least 1, got 0",
         ),

@@ -61,8 +61,10 @@ def write_windows(
     seq_length: int = SEQ_LENGTH,
     fingerprint: str = "tokenizer",
     vocab_size: int = VOCAB_SIZE,
+    pairs_per_window: int = 1,
+    roles: Sequence[Role] = (Role.SOURCE, Role.TARGET),
 ) -> Path:
-    """Windows of one chunk: BOS, 4 to 6 source tokens, 4 to 6 target tokens, SPLIT, PAD."""
+    """Windows of BOS, one chunk a pair, PAD; a chunk has 4 to 6 tokens of each side and SPLIT."""
     layout = WindowLayout(
         seq_length=seq_length,
         bos_id=BOS,
@@ -72,21 +74,22 @@ def write_windows(
     )
     random = np.random.default_rng(seed)
     with WindowWriter(prefix, layout=layout) as writer:
-        for pair in range(num_windows):
-            sides = [
-                GroupSide(tokens=_tokens(random, vocab_size), language=language, role=role)
-                for language, role in (("en", Role.SOURCE), ("es", Role.TARGET))
-            ]
-            cuts = np.array([[0, 0], [len(side.tokens) for side in sides]])
+        for window in range(num_windows):
             builder = BatchBuilder(dtype=layout.dtype)
-            builder.begin_pair(b"")
-            builder.add_group(sides, cuts=cuts, piece_rows=np.zeros(1, dtype=np.int64))
+            for _ in range(pairs_per_window):
+                sides = [
+                    GroupSide(tokens=_tokens(random, vocab_size), language=language, role=role)
+                    for language, role in zip(("en", "es"), roles, strict=True)
+                ]
+                cuts = np.array([[0, 0], [len(side.tokens) for side in sides]])
+                builder.begin_pair(b"")
+                builder.add_group(sides, cuts=cuts, piece_rows=np.zeros(1, dtype=np.int64))
             for windows in make_windows(
                 builder.build(),
                 layout,
                 assembly="split_aware",
                 largest=layout.budget,
-                first_pair=pair,
+                first_pair=window * pairs_per_window,
             ):
                 writer.add_windows(windows)
         files = writer.close_files()

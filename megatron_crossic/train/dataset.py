@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.config import DataConfig
+from megatron_crossic.data.spans import Role
 from megatron_crossic.data.store import WindowStore, open_windows
 from megatron_crossic.errors import ConfigError, DataError
 
@@ -25,6 +26,8 @@ class Window:
     lengths: NDArray[np.integer]  # [spans]
     roles: NDArray[np.integer]  # [spans]
     languages: NDArray[np.uint8]  # [spans]; the number of languages stands for none
+    chunks: NDArray[np.integer]  # [spans]; numbered in the window's data set
+    pairs: NDArray[np.integer]  # [spans]; likewise
 
 
 class WindowData:
@@ -43,13 +46,41 @@ class WindowData:
         number = int(np.searchsorted(self._ends, index, side="right"))
         store = self._stores[number]
         local = index - (self._ends[number - 1] if number else 0)
-        spans = store.spans(local)
+        spans = np.asarray(store.spans(local))  # as plain arrays: each view of a memmap costs 2 µs
         return Window(
-            tokens=store.tokens(local),
+            tokens=np.asarray(store.tokens(local)),
             lengths=spans["length"],
             roles=spans["role"],
             languages=self._numbers[number][spans["language"]],
+            chunks=spans["chunk"],
+            pairs=spans["pair"],
         )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Windows of each data set."""
+        return tuple(len(store) for store in self._stores)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The data sets by the last part of their prefixes, or in full where two share that."""
+        prefixes = [store.prefix for store in self._stores]
+        short = tuple(prefix.name for prefix in prefixes)
+        return short if len(set(short)) == len(short) else tuple(map(str, prefixes))
+
+    def count_by_set(self, windows: NDArray[np.int64]) -> dict[str, int]:
+        """How many of `windows` are from each data set."""
+        sets = np.searchsorted(self._ends, windows, side="right")
+        counts = np.bincount(sets, minlength=len(self._stores))
+        return dict(zip(self.names, counts.tolist(), strict=True))
+
+    def sets_without_targets(self, num_windows: int = 1000) -> list[Path]:
+        """Data sets whose first windows hold no text of a target side, such as replay data."""
+        return [
+            store.prefix
+            for store in self._stores
+            if Role.TARGET not in store.spans_block(0, min(num_windows, len(store)))[0]["role"]
+        ]
 
     def fingerprint(self) -> str:
         """Changes with any token or span, or with the order of the data sets."""

@@ -12,6 +12,7 @@ def describe(plan: RunPlan, backend: Backend) -> str:
     tokens_per_step = config.global_batch_size * plan.data.seq_length
     epochs = config.num_steps * config.global_batch_size / len(plan.data.train)
     start = f"step {plan.info.step} of this run" if plan.resumes else "weights only"
+    num_windows = config.num_steps * config.global_batch_size
     lines = {
         "model": f"{plan.architecture.family}, {plan.architecture.num_layers} layers, "
         f"hidden size {plan.architecture.hidden_size}, from {plan.source} ({start})",
@@ -22,10 +23,23 @@ def describe(plan: RunPlan, backend: Backend) -> str:
         f"{config.micro_batch_size} windows * {plan.data_size} data ranks "
         f"= {tokens_per_step:,} tokens a step",
         "run": f"{config.num_steps:,} steps = {config.num_steps * tokens_per_step:,} tokens "
-        f"= {epochs:.2f} epochs, starting with step {plan.first_step}",
+        f"= {epochs:.2f} epochs, starting with step {plan.first_step}"
+        + ("" if plan.length_as_given.startswith("num_steps") else f" ({plan.length_as_given})"),
+        "shares": _shares(plan, num_windows),
         "layout": f"tensor {parallel.tensor} * pipeline {parallel.pipeline} * "
         f"context {parallel.context} * data {plan.data_size} = {plan.world_size} processes "
         f"on {backend.NAME}",
     }
     table = "\n".join(f"{name:7} {text}" for name, text in lines.items())
     return f"{to_yaml(config)}\n{table}"
+
+
+def _shares(plan: RunPlan, num_windows: int) -> str:
+    """`wiki 70.0 % = 700 windows = 1.40 epochs; …`: what the run reads of each data set."""
+    train = plan.data.train
+    return "; ".join(
+        f"{name} {count / num_windows:.1%} = {count:,.0f} windows = {count / size:.2f} epochs"
+        for name, size, count in zip(
+            train.names, train.sizes, plan.order.counts(num_windows), strict=True
+        )
+    )

@@ -24,7 +24,7 @@ from megatron_crossic.train.batches import Batch, windows_to_batch
 from megatron_crossic.train.metrics import MetricsLog, SilentLog, StepMetrics, open_metrics
 from megatron_crossic.train.optimizer import build_optimizer, set_rate, wrap_for_training
 from megatron_crossic.train.options import to_yaml
-from megatron_crossic.train.order import BatchShare, WindowOrder
+from megatron_crossic.train.order import BatchShare, Order
 from megatron_crossic.train.plan import RunPlan, layout_details, resume_details
 from megatron_crossic.train.schedule import learning_rate
 from megatron_crossic.train.step import StepShape, run_microbatches
@@ -59,7 +59,7 @@ class Run:
     plan: RunPlan
     backend: Backend
     state: TrainingState
-    order: WindowOrder
+    order: Order
     share: BatchShare
     shape: StepShape
     num_tokens: int
@@ -95,6 +95,9 @@ class Run:
             learning_rate=rate,
             num_tokens=report.num_tokens,
             num_tokens_total=self.num_tokens,
+            num_windows_by_set=self.plan.data.train.count_by_set(
+                self.order.global_batch(step=step, size=config.global_batch_size)
+            ),
             tokens_per_second=config.global_batch_size * self.shape.seq_length / seconds,
             seconds=seconds,
             peak_memory_bytes=self.backend.peak_memory_bytes(),
@@ -108,6 +111,8 @@ class Run:
             yield windows_to_batch(
                 [self.plan.data.train[int(number)] for number in numbers],
                 split_loss=config.data.split_loss,
+                loss_on=config.data.loss_on,
+                attention_scope=config.data.attention_scope,
             )
 
     def validate(self, metrics: SilentLog, *, step: int) -> None:
@@ -119,6 +124,8 @@ class Run:
                 self.share,
                 self.shape,
                 split_loss=self.plan.config.data.split_loss,
+                loss_on=self.plan.config.data.loss_on,
+                attention_scope=self.plan.config.data.attention_scope,
             )
             metrics.validation(step, report)
 
@@ -171,7 +178,7 @@ def _set_up(plan: RunPlan, rank: Rank, backend: Backend) -> Run:
         plan=plan,
         backend=backend,
         state=state,
-        order=WindowOrder(num_windows=len(plan.data.train), seed=config.data.seed),
+        order=plan.order,
         share=BatchShare(
             data_rank=rank.data_rank,
             data_size=rank.data_size,
@@ -182,6 +189,7 @@ def _set_up(plan: RunPlan, rank: Rank, backend: Backend) -> Run:
             micro_batch_size=config.micro_batch_size,
             seq_length=plan.data.seq_length,
             device=backend.device(),
+            has_segments=config.data.attention_scope != "window",
         ),
         num_tokens=plan.num_tokens,
         newest=plan.source,

@@ -12,7 +12,7 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -49,6 +49,8 @@ class StepMetrics:
     seconds: float
     peak_memory_bytes: int
     """Most memory rank 0 has used since it started."""
+    num_windows_by_set: dict[str, int] = field(default_factory=dict)
+    """Windows of this step's global batch that come from each data set of data.train."""
 
 
 class SilentLog:

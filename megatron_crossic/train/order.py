@@ -1,10 +1,40 @@
-"""Which windows a step reads. Depends on the seed and the number of windows, on nothing else."""
+"""Which windows a step reads.
 
-from dataclasses import dataclass
-from functools import lru_cache
+Depends on the seed, the number of windows of each data set and their weights, on nothing else:
+whatever the layout, the microbatches, and wherever a run resumes, a step reads the same windows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from megatron_crossic.train.blend import Blend, weights_to_shares
+
+
+class Order(Protocol):
+    """An endless order of windows, read a step at a time."""
+
+    def global_batch(self, *, step: int, size: int) -> NDArray[np.int64]:
+        """The windows of `step`, counted from 1  # [size]."""
+        ...
+
+    def counts(self, num_windows: int) -> tuple[float, ...]:
+        """How many of the first `num_windows` come from each data set."""
+        ...
+
+
+def make_order(*, sizes: Sequence[int], weights: Sequence[float], seed: int) -> Order:
+    """The order over data sets of `sizes` windows; without weights all are shuffled together."""
+    if not weights:
+        return WindowOrder(num_windows=sum(sizes), seed=seed, sizes=tuple(sizes))
+    sets = tuple(
+        WindowOrder(num_windows=size, seed=seed, stream=number) for number, size in enumerate(sizes)
+    )
+    return BlendedOrder(blend=Blend(weights_to_shares(weights)), sets=sets)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,24 +47,66 @@ class WindowOrder:
 
     num_windows: int
     seed: int
+    stream: int = 0
+    """Sets of a blend have numbers, so that two of the same size are not shuffled alike."""
+    sizes: tuple[int, ...] = ()
+    """Windows of each data set, where several are shuffled together."""
+    _recent: dict[int, NDArray[np.int64]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    """Permutations of the two epochs used last: 80 MB each at ten million windows."""
 
     def global_batch(self, *, step: int, size: int) -> NDArray[np.int64]:
         """The windows of `step`, counted from 1  # [size]."""
-        positions = np.arange((step - 1) * size, step * size)
-        epochs, places = np.divmod(positions, self.num_windows)
-        windows = np.empty(size, dtype=np.int64)
+        return self.windows(np.arange((step - 1) * size, step * size))
+
+    def counts(self, num_windows: int) -> tuple[float, ...]:
+        """How many of the first `num_windows` come from each data set, on average."""
+        sizes = self.sizes or (self.num_windows,)
+        return tuple(num_windows * size / self.num_windows for size in sizes)
+
+    def windows(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The windows at these places of the endless order, counted from 0."""
+        epochs, inside = np.divmod(places, self.num_windows)
+        windows = np.empty(len(places), dtype=np.int64)
         for epoch in np.unique(epochs):
-            inside = epochs == epoch
-            windows[inside] = self._permutation(int(epoch))[places[inside]]
+            here = epochs == epoch
+            windows[here] = self._permutation(int(epoch))[inside[here]]
         return windows
 
     def _permutation(self, epoch: int) -> NDArray[np.int64]:
-        return _permutation(self.num_windows, self.seed, epoch)
+        if epoch not in self._recent:
+            if len(self._recent) == 2:
+                self._recent.pop(min(self._recent))
+            # Trailing zeros do not count for numpy: stream 0 is shuffled as if there were none.
+            random = np.random.default_rng([self.seed, epoch, self.stream])
+            self._recent[epoch] = random.permutation(self.num_windows)
+        return self._recent[epoch]
 
 
-@lru_cache(maxsize=2)  # 8 bytes a window: 80 MB at ten million windows, twice at the seam
-def _permutation(num_windows: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    return np.random.default_rng([seed, epoch]).permutation(num_windows)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlendedOrder:
+    """Data sets by weight, each in an endless order of its own.
+
+    A set that is small for its weight comes round more often; one that is large may never end.
+    """
+
+    blend: Blend
+    sets: tuple[WindowOrder, ...]
+
+    def global_batch(self, *, step: int, size: int) -> NDArray[np.int64]:
+        """The windows of `step`, counted from 1, numbered through all sets  # [size]."""
+        sets, draws = self.blend.at(np.arange((step - 1) * size, step * size))
+        windows = np.empty(size, dtype=np.int64)
+        firsts = accumulate((order.num_windows for order in self.sets), initial=0)
+        for number, (first, order) in enumerate(zip(firsts, self.sets, strict=False)):
+            here = sets == number
+            windows[here] = first + order.windows(draws[here])
+        return windows
+
+    def counts(self, num_windows: int) -> tuple[float, ...]:
+        """How many of the first `num_windows` come from each data set."""
+        return self.blend.counts(num_windows)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

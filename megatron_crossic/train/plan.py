@@ -16,7 +16,9 @@ from megatron_crossic.errors import CheckpointError, ConfigError, CrossicError
 from megatron_crossic.model.architecture import ModelArchitecture
 from megatron_crossic.model.layout import layout_problems
 from megatron_crossic.parallel import check_world_size
+from megatron_crossic.train.budget import length_as_given, with_steps
 from megatron_crossic.train.dataset import RunData, open_data
+from megatron_crossic.train.order import Order, make_order
 
 CHECKPOINTS_FOLDER = "checkpoints"
 
@@ -40,6 +42,10 @@ class RunPlan:
     world_size: int
     data_size: int
     num_microbatches: int
+    order: Order
+    """Which windows each step reads."""
+    length_as_given: str
+    """What `config.num_steps` comes from, such as `num_epochs 2`."""
 
     @property
     def architecture(self) -> ModelArchitecture:
@@ -74,6 +80,9 @@ def make_plan(config: RunConfig, backend: Backend, *, world_size: int) -> RunPla
     source, resumes = find_source(config)
     info = read_info(source.folder)
     data = open_data(config.data)
+    length = length_as_given(config)
+    config = with_steps(config, num_windows=len(data.train), seq_length=data.seq_length)
+    config.check()
     other_tokenizer, warnings = compare_tokenizers(data, config, source.folder / HF_FOLDER)
     raise_problems(
         layout_problems(info.architecture, config.parallel)
@@ -92,6 +101,10 @@ def make_plan(config: RunConfig, backend: Backend, *, world_size: int) -> RunPla
         world_size=world_size,
         data_size=data_size,
         num_microbatches=num_microbatches,
+        order=make_order(
+            sizes=data.train.sizes, weights=config.data.weights, seed=config.data.seed
+        ),
+        length_as_given=length,
     )
     if resumes:
         _check_resumable(plan)
@@ -130,6 +143,18 @@ def data_problems(data: RunData, architecture: ModelArchitecture, config: RunCon
             f"seq_length of the data sets must be at most the model's max_position_embeddings, got "
             f"{data.seq_length} with {architecture.max_position_embeddings}. Make them with a "
             "lower --seq-length."
+        )
+    if config.data.loss_on == "target":
+        found += [
+            f"data.loss_on must be all where a data set has no target text, got target with "
+            f"{prefix}. Use all, or leave that data set out of data.train."
+            for prefix in data.train.sets_without_targets()
+        ]
+    if config.data.attention_scope != "window" and config.parallel.context > 1:
+        found.append(
+            f"data.attention_scope must be window with parallel.context above 1, got "
+            f"{config.data.attention_scope} with {config.parallel.context}. Use window, or "
+            "parallel.tensor in place of parallel.context."
         )
     shares = {
         "parallel.tensor with parallel.sequence": (
@@ -179,7 +204,10 @@ def resume_details(plan: RunPlan) -> dict[str, Any]:
     return {
         "windows of data.train": plan.data.train.fingerprint(),
         "data.seed": config.data.seed,
+        "data.weights": list(config.data.weights),
         "data.split_loss": config.data.split_loss,
+        "data.loss_on": config.data.loss_on,
+        "data.attention_scope": config.data.attention_scope,
         "global_batch_size": config.global_batch_size,
         "precision.compute": "fp32" if config.precision.compute == "fp32" else "bf16",
     }

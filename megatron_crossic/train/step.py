@@ -7,10 +7,11 @@ from functools import partial
 import torch
 from megatron.core import parallel_state
 from megatron.core.distributed import DistributedDataParallel
+from megatron.core.packed_seq_params import PackedSeqParams
 from megatron.core.pipeline_parallel import get_forward_backward_func
 from torch import Tensor
 
-from megatron_crossic.train.batches import Batch, context_share
+from megatron_crossic.train.batches import Batch, context_share, packed, segment_ends
 from megatron_crossic.train.loss import LossReport, reduce_reports, sum_losses, total_to_report
 
 LossFunction = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
@@ -24,6 +25,8 @@ class StepShape:
     micro_batch_size: int
     seq_length: int
     device: torch.device
+    has_segments: bool = False
+    """Whether attention ends at the segments of a window instead of at its end."""
 
 
 def run_microbatches(
@@ -43,8 +46,9 @@ def run_microbatches(
         data_iterator=batches,
         model=[model],
         num_microbatches=num_microbatches,
-        seq_length=shape.seq_length,
-        micro_batch_size=shape.micro_batch_size,
+        # What pipeline stages send each other: segments travel as one row, however many windows.
+        seq_length=shape.seq_length * (shape.micro_batch_size if shape.has_segments else 1),
+        micro_batch_size=1 if shape.has_segments else shape.micro_batch_size,
         forward_only=forward_only,
     )
     total = reduce_reports(reports, num_languages=len(shape.languages), device=shape.device)
@@ -54,10 +58,35 @@ def run_microbatches(
 def _forward(
     batches: Iterator[Batch], model: DistributedDataParallel, *, shape: StepShape
 ) -> tuple[Tensor, LossFunction]:
+    batch = next(batches)
+    segments = None
+    if shape.has_segments:
+        segments = segments_of(batch, shape.device)
+        batch = packed(batch)
     batch = context_share(
-        next(batches),
+        batch,
         context_rank=parallel_state.get_context_parallel_rank(),
         context_size=parallel_state.get_context_parallel_world_size(),
     ).to(shape.device)
-    output = model(batch.tokens, batch.position_ids, None, labels=batch.labels)
+    output = model(
+        batch.tokens, batch.position_ids, None, labels=batch.labels, packed_seq_params=segments
+    )
     return output, partial(sum_losses, batch=batch, num_languages=len(shape.languages))
+
+
+def segments_of(batch: Batch, device: torch.device) -> PackedSeqParams:
+    """The segments of a batch in megatron-core's words; every stage of a pipeline needs them.
+
+    Computed where the batch was made, before it moves: the longest is wanted as a number, and
+    asking a GPU for it would wait for all queued work.
+    """
+    ends = segment_ends(batch)
+    longest = int(ends.diff().max())
+    ends = ends.to(device)
+    return PackedSeqParams(
+        qkv_format="thd",
+        cu_seqlens_q=ends,
+        cu_seqlens_kv=ends,
+        max_seqlen_q=longest,
+        max_seqlen_kv=longest,
+    )

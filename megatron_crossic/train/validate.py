@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 from megatron.core.distributed import DistributedDataParallel
 
+from megatron_crossic.config import AttentionScope, LossOn
 from megatron_crossic.train.batches import Batch, windows_to_batch
 from megatron_crossic.train.dataset import WindowData
 from megatron_crossic.train.loss import LossReport
@@ -20,13 +21,21 @@ def validate(
     shape: StepShape,
     *,
     split_loss: bool,
+    loss_on: LossOn = "all",
+    attention_scope: AttentionScope = "window",
 ) -> LossReport:
     """The loss over all of `windows`, the same at every layout."""
     per_pass = share.micro_batch_size * share.data_size
     with _without_training(model):
         return run_microbatches(
             model,
-            validation_batches(windows, share, split_loss=split_loss),
+            validation_batches(
+                windows,
+                share,
+                split_loss=split_loss,
+                loss_on=loss_on,
+                attention_scope=attention_scope,
+            ),
             shape,
             num_microbatches=-(-len(windows) // per_pass),
             forward_only=True,
@@ -34,7 +43,12 @@ def validate(
 
 
 def validation_batches(
-    windows: WindowData, share: BatchShare, *, split_loss: bool
+    windows: WindowData,
+    share: BatchShare,
+    *,
+    split_loss: bool,
+    loss_on: LossOn = "all",
+    attention_scope: AttentionScope = "window",
 ) -> Iterator[Batch]:
     """This rank's microbatches.
 
@@ -47,7 +61,12 @@ def validation_batches(
         numbers = range(start, start + share.micro_batch_size)
         real = [number for number in numbers if number < len(windows)]
         filled = [*real, *[0] * (share.micro_batch_size - len(real))]
-        batch = windows_to_batch([windows[i] for i in filled], split_loss=split_loss)
+        batch = windows_to_batch(
+            [windows[i] for i in filled],
+            split_loss=split_loss,
+            loss_on=loss_on,
+            attention_scope=attention_scope,
+        )
         yield batch.without_loss(len(real))
 
 

@@ -13,14 +13,18 @@ from megatron_crossic.train.dataset import Window
 EN, ES, NONE = 0, 1, 2
 
 
-def window(tokens: list[int], spans: list[tuple[int, Role, int]]) -> Window:
-    """`spans` are (length, role, language)."""
+def window(
+    tokens: list[int], spans: list[tuple[int, Role, int]], chunks: list[int] | None = None
+) -> Window:
+    """`spans` are (length, role, language); `chunks` holds the chunk of each span."""
     lengths, roles, languages = zip(*spans, strict=True)
     return Window(
         tokens=np.array(tokens, dtype=np.uint16),
         lengths=np.array(lengths),
         roles=np.array(roles, dtype=np.uint8),
         languages=np.array(languages, dtype=np.uint8),
+        chunks=np.array(chunks or [0] * len(spans)),
+        pairs=np.array(chunks or [0] * len(spans)) // 2,
     )
 
 
@@ -49,6 +53,13 @@ def test_labels_are_the_next_tokens_and_know_their_language() -> None:
 def test_split_loss_can_be_switched_off() -> None:
     batch = windows_to_batch([ONE], split_loss=False)
     assert batch.loss_mask.tolist() == [[1, 1, 1, 1, 0, 0, 0, 0]]
+
+
+def test_loss_can_be_on_the_targets_alone() -> None:
+    batch = windows_to_batch([ONE], split_loss=True, loss_on="target")
+    assert batch.loss_mask.tolist() == [[0, 0, 1, 1, 1, 0, 0, 0]]
+    batch = windows_to_batch([ONE], split_loss=False, loss_on="target")
+    assert batch.loss_mask.tolist() == [[0, 0, 1, 1, 0, 0, 0, 0]]
 
 
 def test_the_mask_comes_from_roles_not_from_token_ids() -> None:

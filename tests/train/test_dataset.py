@@ -50,6 +50,23 @@ def test_the_fingerprint_knows_content_and_order(tmp_path: Path) -> None:
     assert len(set(prints)) == 4
 
 
+def test_windows_are_counted_by_data_set(tmp_path: Path) -> None:
+    sizes = {"a": 3, "b": 2}
+    prefixes = [write_windows(tmp_path / name, num_windows=n) for name, n in sizes.items()]
+    train = open_data(DataConfig(train=tuple(prefixes))).train
+    assert dict(zip(train.names, train.sizes, strict=True)) == sizes
+    assert train.count_by_set(np.array([0, 2, 3, 4, 4])) == {"a": 2, "b": 3}
+    assert train.count_by_set(np.array([1])) == {"a": 1, "b": 0}
+
+
+def test_data_sets_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+    prefixes = [write_windows(tmp_path / f / "train", num_windows=1) for f in ("x", "y")]
+    train = open_data(DataConfig(train=tuple(prefixes))).train
+    assert train.names == tuple(map(str, prefixes))
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [

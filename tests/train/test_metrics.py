@@ -24,6 +24,7 @@ def metrics(step: int, *, seconds: float = 2.0) -> StepMetrics:
         tokens_per_second=1234.5,
         seconds=seconds,
         peak_memory_bytes=2_000_000_000,
+        num_windows_by_set={"a": 3, "b": 1},
     )
 
 
@@ -61,6 +62,7 @@ def test_every_step_is_one_object(tmp_path: Path) -> None:
         "tokens_per_second": 1234.5,
         "seconds": 2.0,
         "peak_memory_bytes": 2_000_000_000,
+        "num_windows_by_set": {"a": 3, "b": 1},
     }
     assert read(tmp_path / "validation.jsonl") == [
         {"step": 3, "loss": 2.0, "loss_by_language": {"en": 2.0}, "num_tokens": 7}

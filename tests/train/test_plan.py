@@ -19,6 +19,7 @@ from megatron_crossic.config import (
     PrecisionConfig,
     RunConfig,
 )
+from megatron_crossic.data.spans import Role
 from megatron_crossic.data.tokenizer import load_tokenizer
 from megatron_crossic.errors import CheckpointError, ConfigError, CrossicError
 from megatron_crossic.train.describe import describe
@@ -44,6 +45,70 @@ def test_a_dry_run_tells_the_arithmetic(inputs: Path, tmp_path: Path) -> None:
     assert "8 windows = 2 microbatches * 2 windows * 2 data ranks = 128 tokens a step" in told
     assert "6 steps = 768 tokens = 1.20 epochs, starting with step 1" in told
     assert "tensor 2 * pipeline 1 * context 1 * data 2 = 4 processes on cpu" in told
+
+
+@pytest.fixture
+def blended(inputs: Path, tmp_path: Path) -> RunConfig:
+    """30 windows of one data set and 10 of another, in equal shares."""
+    sets = [write_windows(tmp_path / n, num_windows=w) for n, w in (("wiki", 30), ("replay", 10))]
+    data = DataConfig(train=tuple(sets), weights=(1.0, 1.0))
+    return tiny_config(inputs, run_dir=tmp_path / "run", data=data)
+
+
+def test_a_dry_run_tells_the_share_of_each_data_set(blended: RunConfig) -> None:
+    told = describe(plan(blended), select_backend("cpu"))
+    expected = "wiki 50.0% = 24 windows = 0.80 epochs; replay 50.0% = 24 windows = 2.40 epochs"
+    assert expected in told
+    together = replace(blended, data=replace(blended.data, weights=()))
+    told = describe(plan(together), select_backend("cpu"))
+    assert "wiki 75.0% = 36 windows = 1.20 epochs; replay 25.0% = 12 windows = 1.20 epochs" in told
+
+
+@pytest.mark.parametrize(
+    ("budget", "steps", "told"),
+    [
+        ({"num_epochs": 2.0}, 10, "10 steps = 1,280 tokens = 2.00 epochs"),
+        ({"num_epochs": 0.3}, 2, "(num_epochs 0.3)"),  # 12 windows, in steps of 8
+        ({"num_tokens": 1280}, 10, "(num_tokens 1,280)"),
+        ({"num_tokens": 1281}, 11, "11 steps"),
+        ({"num_tokens": 1}, 1, "1 steps"),
+    ],
+)
+def test_epochs_and_tokens_become_steps(
+    blended: RunConfig, budget: dict[str, Any], steps: int, told: str
+) -> None:
+    schedule = replace(blended.schedule, warmup_steps=0)
+    made = plan(replace(blended, num_steps=0, schedule=schedule, **budget))
+    assert made.config.num_steps == made.config.last_step == steps
+    assert (made.config.num_epochs, made.config.num_tokens) == (None, None)
+    made.config.check()  # what is written beside the run can be read again
+    assert told in describe(made, select_backend("cpu"))
+
+
+def test_a_schedule_longer_than_the_budget_is_refused(blended: RunConfig) -> None:
+    config = replace(blended, num_steps=0, num_tokens=1)
+    with pytest.raises(ConfigError, match="warmup_steps must be from 0 to num_steps, got 2 with 1"):
+        plan(config)
+
+
+def test_loss_on_targets_needs_targets(blended: RunConfig) -> None:
+    targets_only = replace(blended, data=replace(blended.data, loss_on="target"))
+    plan(targets_only)
+    sources = (Role.SOURCE, Role.SOURCE)
+    replay = write_windows(blended.run_dir.with_name("english"), num_windows=2, roles=sources)
+    data = replace(targets_only.data, train=(*blended.data.train, replay), weights=())
+    with pytest.raises(ConfigError, match="data.loss_on must be all where .* with .*english. Use"):
+        plan(replace(targets_only, data=data))
+
+
+def test_attention_scopes_and_context_parallelism_exclude_each_other(blended: RunConfig) -> None:
+    config = replace(
+        blended,
+        data=replace(blended.data, attention_scope="pair"),
+        parallel=ParallelConfig(context=2),
+    )
+    with pytest.raises(ConfigError, match=r"attention_scope must be window .* got pair with 2"):
+        plan(config, world_size=2)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +237,10 @@ def test_a_run_does_not_resume_on_other_data(resumable: RunConfig, tmp_path: Pat
     reseeded = replace(resumable, data=replace(data, seed=5, split_loss=False))
     with pytest.raises(ConfigError, match=r"(?s)data\.seed .* 5 instead of 1234.*data\.split_loss"):
         plan(reseeded)
+    for changes in ({"loss_on": "target"}, {"attention_scope": "chunk"}, {"weights": (2.0,)}):
+        (name,) = changes
+        with pytest.raises(ConfigError, match=rf"data\.{name} must be as in the checkpoint"):
+            plan(replace(resumable, data=replace(data, **changes)))
     other = write_windows(tmp_path / "other", num_windows=40, seed=9)
     with pytest.raises(ConfigError, match=r"windows of data\.train must be as in the checkpoint"):
         plan(replace(resumable, data=replace(data, train=(other,))))

@@ -34,6 +34,22 @@ def test_options_override_the_file(tmp_path: Path) -> None:
     assert parse(["--config", file, "--dry-run"]).dry_run
 
 
+def test_data_sets_have_weights_and_a_run_its_length_in_epochs(tmp_path: Path) -> None:
+    data = {"train": ["windows/a", "windows/b"], "weights": [0.7, 0.3], "loss_on": "target"}
+    file = write(tmp_path, data=data, num_steps=0, num_epochs=2)
+    config = parse(["--config", file, "--data.attention_scope", "pair"]).config
+    assert (config.data.weights, config.data.attention_scope) == ((0.7, 0.3), "pair")
+    assert (config.num_steps, config.num_epochs) == (0, 2.0)
+    config = parse(["--config", file, "--data.weights", "[3, 1]"]).config
+    assert config.data.weights == (3.0, 1.0)
+    resolved = tmp_path / "resolved.yaml"
+    resolved.write_text(to_yaml(config), encoding="utf-8")
+    assert parse(["--config", str(resolved)]).config == config
+    parse(["--config", write(tmp_path, num_steps=None, num_epochs=2)])
+    with pytest.raises(ConfigError, match="num_steps must be at least 1, got 0"):
+        parse(["--config", write(tmp_path, num_steps=0)])
+
+
 def test_the_resolved_configuration_reads_back_to_itself(tmp_path: Path) -> None:
     file = write(tmp_path, schedule={"kind": "wsd", "decay_steps": 3}, stop_after_step=5)
     config = parse(["--config", file]).config
