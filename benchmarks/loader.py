@@ -3,7 +3,7 @@
 Both read the same token file in shuffled order, one process, and make microbatches of tokens,
 labels, loss masks and positions [batch, seq]; ours also knows the language of each label, and masks
 by spans instead of by token ids. Rounds alternate, medians are compared; above 1.0 ours is faster.
-The clock is that of the process on one thread, so other work on the machine does not count.
+The clock is CPU time of the process: set OMP_NUM_THREADS=1, or its threads add up.
 
     python benchmarks/loader.py --windows 4000 --seq-length 4096
 """
