@@ -1,9 +1,16 @@
-"""Puts `tests/` on the path, so that test folders share its modules, and makes inputs once."""
+"""Puts `tests/` on the path, so that test folders share its modules, and makes inputs once.
+
+Properties are checked without a time limit per example: discs and machines are slow at times.
+"""
 
 import importlib
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,10 @@
-"""One browser for all tests of pages; properties are checked without a time limit per example."""
+"""One browser for all tests of pages."""
 
 import shutil
 from collections.abc import Iterator
 
 import pytest
 from browser import Browser
-from hypothesis import settings
-
-settings.register_profile("no-deadline", deadline=None)
-settings.load_profile("no-deadline")
 
 
 @pytest.fixture(scope="session")
