@@ -182,11 +182,12 @@ def test_a_process_and_what_it_started_are_sampled() -> None:
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as process:
         names, peaks = {process.pid: "main process"}, dict[str, Peak]()
-        # A process just forked has no memory of its own yet, or all of its parent's.
+        # A process just forked has no memory of its own yet.
         while len(peaks) < 2 or min(peak.rss for peak in peaks.values()) < MIB:
             sample(psutil.Process(process.pid), names, peaks)
         process.communicate(b"\n")
     assert set(peaks) == {"main process", "process 1"}
+    assert all(MIB < peak.rss < 200 * MIB for peak in peaks.values())
 
 
 def test_a_watched_tool_that_fails_is_told(tmp_path: Path) -> None:

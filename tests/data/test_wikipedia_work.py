@@ -270,3 +270,39 @@ def test_malformed_rows_are_told(options: WikipediaPairsOptions, tmp_path: Path)
     assert manifest is not None
     assert manifest.details["malformed_rows"]["langlinks"]["rows"] == 1
     assert manifest.drops["target.no_partner"] == NUM // 2 + 1
+
+
+def test_the_cleaned_articles_can_be_kept_and_used_again(
+    options: WikipediaPairsOptions, tmp_path: Path
+) -> None:
+    output = tmp_path / "out" / "pairs.jsonl"
+    kept = RunSettings(keep_work=True)
+    build_wikipedia_pairs(options, output=output, settings=kept)
+    expected = files_of(output.parent)
+    calls: list[str] = []
+    assert len(list(output.parent.glob("pairs.jsonl.work/*-*.json"))) > 5
+    again = replace(kept, overwrite=True)
+    build_wikipedia_pairs(
+        options, output=output, settings=again, progress=lambda stage, *_: calls.append(stage)
+    )
+    assert "clean" not in calls
+    assert files_of(output.parent) == expected
+
+
+def test_redirects_to_sections_are_links_where_asked_for(
+    options: WikipediaPairsOptions, tmp_path: Path
+) -> None:
+    assert options.source_tables is not None
+    _, redirect = options.source_tables
+    write_packed(redirect, redirect_sql([(900, 0, "Article_2", "", "History")]))
+    write_packed(options.langlinks, langlinks_sql([*LINKS, (102, "en", "Other")]))
+    output = tmp_path / "pairs.jsonl"
+    without = build_wikipedia_pairs(options, output=output).manifest
+    following = replace(options, follow_sections=True)
+    with_them = build_wikipedia_pairs(
+        following, output=output, settings=RunSettings(overwrite=True)
+    ).manifest
+    assert without is not None
+    assert with_them is not None
+    assert without.drops["target.redirect_to_section"] == 1
+    assert with_them.counts["pairs"] == without.counts["pairs"] + 1

@@ -198,9 +198,9 @@ def test_a_killed_worker_is_an_error_and_a_way_to_go_on(
     psutil.Process(process.pid).children()[0].send_signal(signal.SIGKILL)
     _, errors = process.communicate(timeout=WAIT)
     assert process.returncode == 3
-    last = errors.splitlines()[-1]  # a slow machine says how far it was before
+    *progress, last = errors.splitlines()  # a slow machine says how far it was before
+    assert all(line.endswith(" s to go") for line in progress)
     assert last.startswith("error: worker processes must live until their work is done")
-    assert "Traceback" not in errors
     assert "memory ran out: use fewer --workers" in errors
     assert nothing_opens(prefix)
     assert segments_done(prefix) >= 1
