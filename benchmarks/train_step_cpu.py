@@ -117,17 +117,20 @@ def our_step(architecture: ModelArchitecture, tokens: Tensor) -> Step:
     backend = select_backend("cpu")
     parallel, precision = ParallelConfig(), PrecisionConfig(compute="fp32")
     num_windows, seq_length = tokens.shape
-    model = wrap_for_training(
-        build_model(
-            architecture,
-            parallel=parallel,
-            precision=precision,
-            backend=backend,
-            max_sequence_length=seq_length,
-        ),
+    chunks = wrap_for_training(
+        [
+            build_model(
+                architecture,
+                parallel=parallel,
+                precision=precision,
+                backend=backend,
+                max_sequence_length=seq_length,
+            )
+        ],
         parallel,
+        precision,
     )
-    optimizer = build_optimizer(model, OPTIMIZER, parallel=parallel, precision=precision)
+    optimizer = build_optimizer(chunks, OPTIMIZER, parallel=parallel, precision=precision)
     batch = windows_without_spans(tokens)
     shape = StepShape(
         languages=("en", "es"),
@@ -137,9 +140,9 @@ def our_step(architecture: ModelArchitecture, tokens: Tensor) -> Step:
     )
 
     def step() -> float:
-        model.zero_grad_buffer()
+        chunks[0].zero_grad_buffer()
         optimizer.zero_grad()
-        report = run_microbatches(model, iter([batch]), shape, num_microbatches=1)
+        report = run_microbatches(chunks, iter([batch]), shape, num_microbatches=1)
         set_rate(optimizer, OPTIMIZER, rate=RATE)
         optimizer.step()
         return report.loss

@@ -9,7 +9,7 @@ import os
 import pickle
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,8 +62,20 @@ _FAILURES = (
 class TrainingState:
     """What a checkpoint saves and restores, beside its `CheckpointInfo`."""
 
-    model: DistributedDataParallel
+    chunks: Sequence[DistributedDataParallel]
+    """This rank's chunks of layers: its whole stage, unless stages interleave."""
     optimizer: MegatronOptimizer
+
+    @property
+    def model(self) -> DistributedDataParallel:
+        """This rank's stage, where it is one chunk."""
+        (model,) = self.chunks
+        return model
+
+    @property
+    def models(self) -> list[GPTModel]:
+        """The chunks without their gradient buffers."""
+        return [chunk.module for chunk in self.chunks]
 
 
 def save_checkpoint(
@@ -85,7 +97,7 @@ def save_checkpoint(
         if is_main:
             start(root, info.step)
         dist.barrier()
-        weights = _sharded_weights(state.model.module)
+        weights = _sharded_weights(state.models)
         moments = sharded_moments(state.optimizer, weights, loading=False)
         everything = {**weights, "optimizer": moments, "rng": _sharded_rng()}
         dist_checkpointing.save(everything, str(folder), sharded_strategy=RankWriter())
@@ -99,17 +111,24 @@ def save_checkpoint(
     return root / folder.stem
 
 
-def load_weights(folder: Path, model: GPTModel) -> None:
-    """Fill the model from any checkpoint of its architecture; nothing else of it is read.
+def load_weights(folder: Path, *chunks: GPTModel) -> None:
+    """Fill this rank's chunks from any checkpoint of the architecture; only weights are read.
 
     Extra states are not: a checkpoint trained on the CPU lacks some that Transformer Engine asks
     for, the FP8 recipe used here keeps nothing in them, and Transformer Engine unpickles them.
     """
-    request = _sharded_weights(model)
+    request = _sharded_weights(chunks)
     tensors = {k: part for k, part in request.items() if not isinstance(part, ShardedObject)}
     loaded = dict.fromkeys(request) | _load(tensors, folder, kinds=(WEIGHTS_PREFIX,))
-    weights = {name: loaded[name] for name in loaded if name.startswith(WEIGHTS_PREFIX)}
-    model.load_state_dict({k.removeprefix(WEIGHTS_PREFIX): v for k, v in weights.items()})
+    for number, chunk in enumerate(chunks):
+        prefix = _chunk_prefix(number) + WEIGHTS_PREFIX
+        weights = {name: loaded[name] for name in loaded if name.startswith(prefix)}
+        chunk.load_state_dict({name.removeprefix(prefix): v for name, v in weights.items()})
+
+
+def _chunk_prefix(number: int) -> str:
+    """Keeps chunks apart in a request: each counts its layers from 0, the checkpoint does not."""
+    return f"{number}:"
 
 
 def _load(request: ShardedStateDict, folder: Path, *, kinds: tuple[str, ...]) -> dict[str, Any]:
@@ -142,8 +161,8 @@ def _damage(folder: Path, kinds: tuple[str, ...]) -> str | None:
 
 def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool) -> None:
     """Restore model and optimizer as after `step`; random states fit the same layout only."""
-    load_weights(folder, state.model.module)
-    weights = _sharded_weights(state.model.module)
+    load_weights(folder, *state.models)
+    weights = _sharded_weights(state.models)
     request = {"optimizer": sharded_moments(state.optimizer, weights, loading=True)}
     if with_rng:
         request["rng"] = _sharded_rng()
@@ -153,13 +172,17 @@ def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool)
         _restore_rng(loaded["rng"])
 
 
-def _sharded_weights(model: GPTModel) -> ShardedStateDict:
-    """This rank's part of every weight, by the names they have in checkpoints.
+def _sharded_weights(chunks: Sequence[GPTModel]) -> ShardedStateDict:
+    """This rank's part of every weight, with the names they have in checkpoints.
 
     megatron-core lets the vocabulary differ in size and fills up with zeros. Here its padding does
     not depend on the layout, so another size is another model.
     """
-    weights = model.sharded_state_dict(prefix=WEIGHTS_PREFIX)
+    weights = {
+        _chunk_prefix(number) + name: part
+        for number, chunk in enumerate(chunks)
+        for name, part in chunk.sharded_state_dict(prefix=WEIGHTS_PREFIX).items()
+    }
     for part in nested_values(weights):
         if isinstance(part, ShardedTensor):
             part.allow_shape_mismatch = False
