@@ -187,6 +187,11 @@ class RunConfig:
             )
         problems += self.parallel.problems()
         problems += self.precision.problems()
+        if self.precision.fp8_param_gather and not self.parallel.distributed_optimizer:
+            problems.append(
+                "precision.fp8_param_gather must go with parallel.distributed_optimizer, got "
+                "false. Switch both on or both off."
+            )
         problems += self.memory.problems()
         problems += self.optimizer.problems()
         problems += self.schedule.problems(num_steps=self.num_steps)

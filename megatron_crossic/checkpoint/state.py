@@ -24,6 +24,7 @@ from megatron.core.dist_checkpointing import ShardedObject
 from megatron.core.dist_checkpointing.core import CheckpointingException
 from megatron.core.dist_checkpointing.dict_utils import nested_values
 from megatron.core.dist_checkpointing.mapping import ShardedStateDict, ShardedTensor
+from megatron.core.dist_checkpointing.utils import force_all_tensors_to_non_fp8
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.models.gpt import GPTModel
 from megatron.core.optimizer import MegatronOptimizer
@@ -100,6 +101,7 @@ def save_checkpoint(
         weights = _sharded_weights(state.models)
         moments = sharded_moments(state.optimizer, weights, loading=False)
         everything = {**weights, "optimizer": moments, "rng": _sharded_rng()}
+        force_all_tensors_to_non_fp8(everything)  # after the moments, which look for the tensors
         dist_checkpointing.save(everything, str(folder), sharded_strategy=RankWriter())
         if is_main:
             if (hf_source / HF_FOLDER).is_dir():
@@ -111,8 +113,10 @@ def save_checkpoint(
     return root / folder.stem
 
 
-def load_weights(folder: Path, *chunks: GPTModel) -> None:
+def load_weights(folder: Path, *chunks: GPTModel) -> list[dict[str, Any]]:
     """Fill this rank's chunks from any checkpoint of the architecture; only weights are read.
+
+    Returns what was read, by chunk: weights kept in FP8 have lost digits that it still has.
 
     Extra states are not: a checkpoint trained on the CPU lacks some that Transformer Engine asks
     for, the FP8 recipe used here keeps nothing in them, and Transformer Engine unpickles them.
@@ -120,10 +124,13 @@ def load_weights(folder: Path, *chunks: GPTModel) -> None:
     request = _sharded_weights(chunks)
     tensors = {k: part for k, part in request.items() if not isinstance(part, ShardedObject)}
     loaded = dict.fromkeys(request) | _load(tensors, folder, kinds=(WEIGHTS_PREFIX,))
+    weights = []
     for number, chunk in enumerate(chunks):
         prefix = _chunk_prefix(number) + WEIGHTS_PREFIX
-        weights = {name: loaded[name] for name in loaded if name.startswith(prefix)}
-        chunk.load_state_dict({name.removeprefix(prefix): v for name, v in weights.items()})
+        names = [name for name in loaded if name.startswith(prefix)]
+        weights.append({name.removeprefix(prefix): loaded[name] for name in names})
+        chunk.load_state_dict(weights[-1])
+    return weights
 
 
 def _chunk_prefix(number: int) -> str:

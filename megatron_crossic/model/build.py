@@ -176,7 +176,7 @@ def transformer_config(
         persist_layer_norm=fused,
         cross_entropy_loss_fusion=fused,
         **layout_settings(parallel),
-        **precision_settings(precision, parallel),
+        **precision_settings(precision),
         **recompute_settings(memory),
     )
 

@@ -25,7 +25,7 @@ def layout_settings(parallel: ParallelConfig) -> dict[str, Any]:
     }
 
 
-def precision_settings(precision: PrecisionConfig, parallel: ParallelConfig) -> dict[str, Any]:
+def precision_settings(precision: PrecisionConfig) -> dict[str, Any]:
     """How `TransformerConfig` names the FP8 recipe; {} without FP8."""
     if precision.compute != "fp8":
         return {}
@@ -40,17 +40,8 @@ def precision_settings(precision: PrecisionConfig, parallel: ParallelConfig) -> 
         "first_last_layers_bf16": True,
         "num_layers_at_start_in_bf16": 1,
         "num_layers_at_end_in_bf16": 1,
-        "fp8_param": gathers_fp8(precision, parallel),
+        "fp8_param": precision.fp8_param_gather,
     }
-
-
-def gathers_fp8(precision: PrecisionConfig, parallel: ParallelConfig) -> bool:
-    """Whether weights are kept and gathered in FP8: half the bytes of bf16.
-
-    Only the distributed optimizer gathers weights.
-    """
-    tensorwise = precision.compute == "fp8" and precision.recipe == "tensorwise"
-    return tensorwise and parallel.distributed_optimizer
 
 
 def recompute_settings(memory: MemoryConfig) -> dict[str, Any]:
@@ -76,5 +67,5 @@ def buffer_settings(parallel: ParallelConfig, precision: PrecisionConfig) -> dic
         "use_distributed_optimizer": parallel.distributed_optimizer,
         "overlap_grad_reduce": parallel.overlap_grad_reduce,
         "overlap_param_gather": parallel.overlap_param_gather,
-        "fp8_param_gather": gathers_fp8(precision, parallel),
+        "fp8_param_gather": precision.fp8_param_gather,
     }

@@ -25,6 +25,7 @@ from megatron_crossic.train.metrics import MetricsLog, SilentLog, StepMetrics, o
 from megatron_crossic.train.optimizer import (
     build_optimizer,
     gathered_weights,
+    reload_main_weights,
     set_rate,
     wrap_for_training,
 )
@@ -179,8 +180,8 @@ def _set_up(plan: RunPlan, rank: Rank, backend: Backend) -> Run:
     if plan.resumes:
         load_state(plan.source, state, step=plan.info.step, with_rng=plan.same_layout)
     else:
-        load_weights(plan.source, *models)
-        optimizer.reload_model_params()
+        weights = load_weights(plan.source, *models)
+        reload_main_weights(optimizer, weights if config.precision.fp8_param_gather else None)
     return Run(
         plan=plan,
         backend=backend,

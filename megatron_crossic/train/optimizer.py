@@ -1,7 +1,8 @@
 """megatron-core's gradient buffers and optimizer around a model stage."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from megatron.core.distributed import (
@@ -99,6 +100,25 @@ def build_optimizer(
             fp8_recipe=precision.recipe if precision.compute == "fp8" else None,
         ),
         list(chunks),
+    )
+
+
+def reload_main_weights(
+    optimizer: MegatronOptimizer, weights: Sequence[Mapping[str, Any]] | None
+) -> None:
+    """Start the optimizer from the model's weights, or from `weights` of each chunk instead.
+
+    Only the distributed optimizer takes the latter: where the model's own are rounded to FP8.
+    """
+    if weights is None:
+        optimizer.reload_model_params()
+        return
+    single = len(weights) == 1
+    optimizer.reload_model_params(
+        state_dict={
+            "model" if single else f"model{number}": dict(chunk)
+            for number, chunk in enumerate(weights)
+        }
     )
 
 
