@@ -31,7 +31,7 @@ def wrap_for_training(
     buffers = DistributedDataParallelConfig(**buffer_settings(parallel, precision))
     for chunk in chunks:
         _mark_shards(chunk)
-    # Only the first chunk's gradients come last, so only there buckets wait for one another.
+    # Later chunks are reduced while earlier ones still compute, so one bucket each is enough.
     wrapped = [
         DistributedDataParallel(config, buffers, chunk, disable_bucketing=number > 0)
         for number, chunk in enumerate(chunks)
