@@ -91,19 +91,19 @@ def build_trainer(
         backend=backend,
         max_sequence_length=shape.seq_length,
     )
-    model = wrap_for_training(stage, parallel)
-    optimizer = build_optimizer(model, OPTIMIZER, parallel=parallel, precision=precision)
+    chunks = wrap_for_training([stage], parallel, precision)
+    optimizer = build_optimizer(chunks, OPTIMIZER, parallel=parallel, precision=precision)
 
     def step_on(tokens: Tensor) -> float:
         batches = [windows_without_spans(part) for part in tokens.split(shape.micro_batch_size)]
-        model.zero_grad_buffer()
+        chunks[0].zero_grad_buffer()
         optimizer.zero_grad()
-        report = run_microbatches(model, iter(batches), shape, num_microbatches=len(batches))
+        report = run_microbatches(chunks, iter(batches), shape, num_microbatches=len(batches))
         set_rate(optimizer, OPTIMIZER, rate=rate)
         optimizer.step()
         return report.loss
 
-    return BareTrainer(model=model, backend=backend, step_on=step_on)
+    return BareTrainer(model=chunks[0], backend=backend, step_on=step_on)
 
 
 def windows_without_spans(tokens: Tensor) -> Batch:

@@ -11,52 +11,24 @@ from pathlib import Path
 from typing import Literal
 
 from megatron_crossic.errors import ConfigError
+from megatron_crossic.layout_config import MemoryConfig, ParallelConfig, PrecisionConfig
+
+__all__ = [
+    "AttentionScope",
+    "CheckpointConfig",
+    "DataConfig",
+    "LossOn",
+    "MemoryConfig",
+    "OptimizerConfig",
+    "ParallelConfig",
+    "PrecisionConfig",
+    "RunConfig",
+    "ScheduleConfig",
+    "raise_problems",
+]
 
 LossOn = Literal["all", "target"]
 AttentionScope = Literal["window", "pair", "chunk"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ParallelConfig:
-    """How the model and the batch are divided over ranks; what remains is data parallelism."""
-
-    tensor: int = 1
-    """Ranks that share each layer's matrices."""
-    pipeline: int = 1
-    """Ranks that share the layers, in consecutive stages."""
-    context: int = 1
-    """Ranks that share each window's tokens (Transformer Engine on CUDA only)."""
-    sequence: bool = False
-    """Share norms and dropouts along the sequence between the tensor-parallel ranks."""
-    distributed_optimizer: bool = False
-    """Divide optimizer state and its update over the data-parallel ranks."""
-
-    @property
-    def model_size(self) -> int:
-        """Ranks that hold one copy of the model."""
-        return self.tensor * self.pipeline * self.context
-
-    def problems(self) -> list[str]:
-        """Every rule the values alone break, as messages."""
-        found = [
-            f"parallel.{name} must be at least 1, got {size}. Use 1 to switch it off."
-            for name in ("tensor", "pipeline", "context")
-            if (size := getattr(self, name)) < 1
-        ]
-        if self.sequence and self.tensor == 1:
-            found.append(
-                "parallel.sequence must go with parallel.tensor > 1, got tensor 1. "
-                "Raise parallel.tensor or set parallel.sequence to false."
-            )
-        return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrecisionConfig:
-    """Number formats of weights and activations; main weights and moments are always fp32."""
-
-    compute: Literal["fp32", "bf16", "fp8"] = "bf16"
-    """fp8 runs matrix products in FP8 through Transformer Engine and keeps the rest in bf16."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +199,7 @@ class RunConfig:
     """Steps between two progress lines; `metrics.jsonl` gets every step."""
     parallel: ParallelConfig = field(default_factory=ParallelConfig)
     precision: PrecisionConfig = field(default_factory=PrecisionConfig)
+    memory: MemoryConfig = field(default_factory=MemoryConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
 
@@ -254,6 +227,13 @@ class RunConfig:
                 "Use 0 or more."
             )
         problems += self.parallel.problems()
+        problems += self.precision.problems()
+        if self.precision.fp8_param_gather and not self.parallel.distributed_optimizer:
+            problems.append(
+                "precision.fp8_param_gather must go with parallel.distributed_optimizer, got "
+                "false. Switch both on or both off."
+            )
+        problems += self.memory.problems()
         problems += self.optimizer.problems()
         if self.num_steps:  # else known once the data sets are open
             problems += self.schedule.problems(num_steps=self.num_steps)

@@ -51,6 +51,9 @@ def parallel_groups(config: ParallelConfig, backend: Backend, *, seed: int) -> I
             parallel_state.initialize_model_parallel(
                 tensor_model_parallel_size=config.tensor,
                 pipeline_model_parallel_size=config.pipeline,
+                virtual_pipeline_model_parallel_size=(
+                    config.virtual_pipeline if config.virtual_pipeline > 1 else None
+                ),
                 context_parallel_size=config.context,
             )
             seed_everything(seed)

@@ -9,8 +9,10 @@ import pytest
 from megatron_crossic.config import (
     CheckpointConfig,
     DataConfig,
+    MemoryConfig,
     OptimizerConfig,
     ParallelConfig,
+    PrecisionConfig,
     RunConfig,
     ScheduleConfig,
 )
@@ -80,6 +82,56 @@ def test_the_defaults_are_sound() -> None:
         (
             {"optimizer": OptimizerConfig(weight_decay=-0.1)},
             "optimizer.weight_decay must not be negative, got -0.1",
+        ),
+        (
+            {"parallel": ParallelConfig(virtual_pipeline=2)},
+            "parallel.virtual_pipeline must go with parallel.pipeline > 1, got 2 with pipeline 1",
+        ),
+        (
+            {"parallel": ParallelConfig(pipeline=2, virtual_pipeline=0)},
+            "parallel.virtual_pipeline must be at least 1, got 0",
+        ),
+        (
+            {"parallel": ParallelConfig(overlap_param_gather=True, overlap_grad_reduce=True)},
+            "parallel.overlap_param_gather must go with parallel.distributed_optimizer and "
+            "parallel.overlap_grad_reduce, got False and True",
+        ),
+        (
+            {"parallel": ParallelConfig(tensor=2, tp_comm_overlap=True)},
+            "parallel.tp_comm_overlap must go with parallel.sequence, got sequence false",
+        ),
+        (
+            {"precision": PrecisionConfig(recipe="delayed")},
+            "precision.recipe must go with precision.compute fp8, got delayed with bf16",
+        ),
+        (
+            {"precision": PrecisionConfig(compute="fp32", grad_reduce="bf16")},
+            "precision.grad_reduce must be fp32 with precision.compute fp32, got bf16",
+        ),
+        (
+            {
+                "precision": PrecisionConfig(fp8_param_gather=True),
+                "parallel": ParallelConfig(distributed_optimizer=True),
+            },
+            "precision.fp8_param_gather must go with precision.compute fp8 and recipe tensorwise, "
+            "got bf16 and tensorwise",
+        ),
+        (
+            {"precision": PrecisionConfig(compute="fp8", fp8_param_gather=True)},
+            "precision.fp8_param_gather must go with parallel.distributed_optimizer, got false",
+        ),
+        (
+            {"memory": MemoryConfig(recompute="full", recompute_num_layers=0)},
+            "memory.recompute_num_layers must be at least 1, got 0",
+        ),
+        (
+            {"memory": MemoryConfig(recompute="selective", recompute_method="block")},
+            "memory.recompute_method and recompute_num_layers must go with memory.recompute full, "
+            "got block and 1 with selective",
+        ),
+        (
+            {"memory": MemoryConfig(recompute="selective", recompute_modules=())},
+            "memory.recompute_modules must name a module with memory.recompute selective, got none",
         ),
         (
             {"schedule": ScheduleConfig(peak=1e-4, minimum=1e-3)},

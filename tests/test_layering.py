@@ -15,7 +15,7 @@ PROJECT = ROOT.parent
 # Lower levels never import higher ones; members of one level may import each other without cycles.
 LEVELS = [
     {"errors"},
-    {"files", "commandline", "config"},
+    {"files", "commandline", "config", "layout_config"},
     {"manifest", "jsonl"},
     {"data", "backend", "parallel"},
     {"model", "inspection"},
@@ -26,7 +26,17 @@ LEVELS = [
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 
 MEGATRON = {"backend", "parallel", "model", "checkpoint", "train", "convert.parity"}
-TORCHLESS = {"errors", "files", "commandline", "config", "manifest", "jsonl", "data", "inspection"}
+TORCHLESS = {
+    "errors",
+    "files",
+    "commandline",
+    "config",
+    "layout_config",
+    "manifest",
+    "jsonl",
+    "data",
+    "inspection",
+}
 TORCHLESS_MODULES = {"model.architecture", "model.layout", "checkpoint.folder"}
 CUDA_ONLY = ("transformer_engine", "apex", "triton", "cupy", "pynvml")
 

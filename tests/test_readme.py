@@ -48,6 +48,7 @@ def test_options_in_examples_exist(tool: str) -> None:
         for path in (
             PROJECT / "tools" / f"{tool}.py",
             PROJECT / "megatron_crossic" / "config.py",
+            PROJECT / "megatron_crossic" / "layout_config.py",
             PROJECT / "megatron_crossic" / "train" / "options.py",
         )
     )

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 import torch
 
-from megatron_crossic.config import ParallelConfig, PrecisionConfig
+from megatron_crossic.config import MemoryConfig, ParallelConfig, PrecisionConfig
 from megatron_crossic.errors import ConfigError
 
 # Said on every start by megatron-core and PyTorch, about what is not installed here on purpose or
@@ -44,7 +44,12 @@ class Backend(Protocol):
         """Select the device; megatron-core may be used inside the context."""
         ...
 
-    def problems(self, parallel: ParallelConfig, precision: PrecisionConfig) -> list[str]:
+    def problems(
+        self,
+        parallel: ParallelConfig,
+        precision: PrecisionConfig,
+        memory: MemoryConfig = MemoryConfig(),  # noqa: B008, frozen
+    ) -> list[str]:
         """Options this device cannot run, each a message with the alternative."""
         ...
 
@@ -54,6 +59,10 @@ class Backend(Protocol):
 
     def has_fused_gradients(self) -> bool:
         """Whether weight gradients can be added to their buffer inside the matrix product."""
+        ...
+
+    def share_buffers(self, shape: tuple[int, int], *, tensor: int, fp8: bool) -> None:
+        """Make the buffers of parallel.tp_comm_overlap for activations of `shape`."""
         ...
 
     def synchronize(self) -> None:

@@ -15,7 +15,8 @@ from unittest.mock import patch
 import torch
 from torch.overrides import TorchFunctionMode
 
-from megatron_crossic.config import ParallelConfig, PrecisionConfig
+from megatron_crossic.backend.support import Support, unsupported
+from megatron_crossic.config import MemoryConfig, ParallelConfig, PrecisionConfig
 
 NAME: Literal["cpu"] = "cpu"
 COMMUNICATION: Literal["gloo"] = "gloo"
@@ -94,20 +95,18 @@ def has_fused_gradients() -> bool:
     return False
 
 
-def problems(parallel: ParallelConfig, precision: PrecisionConfig) -> list[str]:
-    """FP8 and context parallelism exist on CUDA only."""
-    found = []
-    if precision.compute == "fp8":
-        found.append(
-            "precision.compute must be fp32 or bf16 on the cpu backend, got fp8. "
-            "Use --precision.compute fp32, or a GPU with Transformer Engine."
-        )
-    if parallel.context > 1:
-        found.append(
-            f"parallel.context must be 1 on the cpu backend, got {parallel.context}. "
-            "Use parallel.tensor or parallel.pipeline, or GPUs with Transformer Engine."
-        )
-    return found
+def problems(
+    parallel: ParallelConfig,
+    precision: PrecisionConfig,
+    memory: MemoryConfig = MemoryConfig(),  # noqa: B008, frozen
+) -> list[str]:
+    """What needs a GPU or Transformer Engine, as messages."""
+    return unsupported(Support(is_gpu=False), parallel, precision, memory)
+
+
+def share_buffers(shape: tuple[int, int], *, tensor: int, fp8: bool) -> None:
+    """Never called: `problems` refuses parallel.tp_comm_overlap."""
+    raise AssertionError(f"no shared buffers for {shape}, tensor {tensor}, fp8 {fp8} on the CPU")
 
 
 def synchronize() -> None:

@@ -1,5 +1,6 @@
 """The CUDA backend: NCCL, Transformer Engine where it is importable."""
 
+import importlib
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from typing import Literal
 import torch
 
 from megatron_crossic.backend import local_rank
-from megatron_crossic.config import ParallelConfig, PrecisionConfig
+from megatron_crossic.backend.support import Support, unsupported
+from megatron_crossic.config import MemoryConfig, ParallelConfig, PrecisionConfig
 
 NAME: Literal["cuda"] = "cuda"
 COMMUNICATION: Literal["nccl"] = "nccl"
@@ -39,22 +41,35 @@ def has_fused_gradients() -> bool:
     return importlib.util.find_spec("fused_weight_gradient_mlp_cuda") is not None
 
 
-def problems(parallel: ParallelConfig, precision: PrecisionConfig) -> list[str]:
-    """FP8 and context parallelism need Transformer Engine."""
-    if has_transformer_engine():
-        return []
-    found = []
-    if precision.compute == "fp8":
-        found.append(
-            "precision.compute must be fp32 or bf16 without Transformer Engine, got fp8. "
-            "Install transformer-engine or use bf16."
-        )
-    if parallel.context > 1:
-        found.append(
-            f"parallel.context must be 1 without Transformer Engine, got {parallel.context}. "
-            "Install transformer-engine or use parallel.tensor."
-        )
-    return found
+def support() -> Support:
+    """What this process' GPU and PyTorch offer; a dry run may have no GPU to ask."""
+    major, _, minor = (torch.version.cuda or "").partition(".")
+    return Support(
+        is_gpu=True,
+        transformer_engine=has_transformer_engine(),
+        cuda_version=(int(major), int(minor)) if minor else None,
+        capability=(
+            torch.cuda.get_device_capability(device()) if torch.cuda.is_available() else None
+        ),
+        max_connections=os.environ.get("CUDA_DEVICE_MAX_CONNECTIONS", "1"),
+    )
+
+
+def problems(
+    parallel: ParallelConfig,
+    precision: PrecisionConfig,
+    memory: MemoryConfig = MemoryConfig(),  # noqa: B008, frozen
+) -> list[str]:
+    """What this GPU, PyTorch or a missing Transformer Engine rule out, as messages."""
+    return unsupported(support(), parallel, precision, memory)
+
+
+def share_buffers(shape: tuple[int, int], *, tensor: int, fp8: bool) -> None:
+    """Register Transformer Engine's buffers; every rank calls this before the model is built."""
+    engine = importlib.import_module("transformer_engine.pytorch")
+    engine.module.base.initialize_ub(
+        shape=list(shape), tp_size=tensor, use_fp8=fp8, bootstrap_backend="nccl"
+    )
 
 
 def synchronize() -> None:

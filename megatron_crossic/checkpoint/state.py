@@ -9,7 +9,7 @@ import os
 import pickle
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from megatron.core.dist_checkpointing import ShardedObject
 from megatron.core.dist_checkpointing.core import CheckpointingException
 from megatron.core.dist_checkpointing.dict_utils import nested_values
 from megatron.core.dist_checkpointing.mapping import ShardedStateDict, ShardedTensor
+from megatron.core.dist_checkpointing.utils import force_all_tensors_to_non_fp8
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.models.gpt import GPTModel
 from megatron.core.optimizer import MegatronOptimizer
@@ -62,8 +63,20 @@ _FAILURES = (
 class TrainingState:
     """What a checkpoint saves and restores, beside its `CheckpointInfo`."""
 
-    model: DistributedDataParallel
+    chunks: Sequence[DistributedDataParallel]
+    """This rank's chunks of layers: its whole stage, unless stages interleave."""
     optimizer: MegatronOptimizer
+
+    @property
+    def model(self) -> DistributedDataParallel:
+        """This rank's stage, where it is one chunk."""
+        (model,) = self.chunks
+        return model
+
+    @property
+    def models(self) -> list[GPTModel]:
+        """The chunks without their gradient buffers."""
+        return [chunk.module for chunk in self.chunks]
 
 
 def save_checkpoint(
@@ -85,9 +98,10 @@ def save_checkpoint(
         if is_main:
             start(root, info.step)
         dist.barrier()
-        weights = _sharded_weights(state.model.module)
+        weights = _sharded_weights(state.models)
         moments = sharded_moments(state.optimizer, weights, loading=False)
         everything = {**weights, "optimizer": moments, "rng": _sharded_rng()}
+        force_all_tensors_to_non_fp8(everything)  # after the moments, which look for the tensors
         dist_checkpointing.save(everything, str(folder), sharded_strategy=RankWriter())
         if is_main:
             if (hf_source / HF_FOLDER).is_dir():
@@ -99,17 +113,29 @@ def save_checkpoint(
     return root / folder.stem
 
 
-def load_weights(folder: Path, model: GPTModel) -> None:
-    """Fill the model from any checkpoint of its architecture; nothing else of it is read.
+def load_weights(folder: Path, *chunks: GPTModel) -> list[dict[str, Any]]:
+    """Fill this rank's chunks from any checkpoint of the architecture; only weights are read.
+
+    Returns what was read, by chunk: weights kept in FP8 have lost digits that it still has.
 
     Extra states are not: a checkpoint trained on the CPU lacks some that Transformer Engine asks
     for, the FP8 recipe used here keeps nothing in them, and Transformer Engine unpickles them.
     """
-    request = _sharded_weights(model)
+    request = _sharded_weights(chunks)
     tensors = {k: part for k, part in request.items() if not isinstance(part, ShardedObject)}
     loaded = dict.fromkeys(request) | _load(tensors, folder, kinds=(WEIGHTS_PREFIX,))
-    weights = {name: loaded[name] for name in loaded if name.startswith(WEIGHTS_PREFIX)}
-    model.load_state_dict({k.removeprefix(WEIGHTS_PREFIX): v for k, v in weights.items()})
+    weights = []
+    for number, chunk in enumerate(chunks):
+        prefix = _chunk_prefix(number) + WEIGHTS_PREFIX
+        names = [name for name in loaded if name.startswith(prefix)]
+        weights.append({name.removeprefix(prefix): loaded[name] for name in names})
+        chunk.load_state_dict(weights[-1])
+    return weights
+
+
+def _chunk_prefix(number: int) -> str:
+    """Keeps chunks apart in a request: each counts its layers from 0, the checkpoint does not."""
+    return f"{number}:"
 
 
 def _load(request: ShardedStateDict, folder: Path, *, kinds: tuple[str, ...]) -> dict[str, Any]:
@@ -142,8 +168,8 @@ def _damage(folder: Path, kinds: tuple[str, ...]) -> str | None:
 
 def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool) -> None:
     """Restore model and optimizer as after `step`; random states fit the same layout only."""
-    load_weights(folder, state.model.module)
-    weights = _sharded_weights(state.model.module)
+    load_weights(folder, *state.models)
+    weights = _sharded_weights(state.models)
     request = {"optimizer": sharded_moments(state.optimizer, weights, loading=True)}
     if with_rng:
         request["rng"] = _sharded_rng()
@@ -153,13 +179,17 @@ def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool)
         _restore_rng(loaded["rng"])
 
 
-def _sharded_weights(model: GPTModel) -> ShardedStateDict:
-    """This rank's part of every weight, by the names they have in checkpoints.
+def _sharded_weights(chunks: Sequence[GPTModel]) -> ShardedStateDict:
+    """This rank's part of every weight, with the names they have in checkpoints.
 
     megatron-core lets the vocabulary differ in size and fills up with zeros. Here its padding does
     not depend on the layout, so another size is another model.
     """
-    weights = model.sharded_state_dict(prefix=WEIGHTS_PREFIX)
+    weights = {
+        _chunk_prefix(number) + name: part
+        for number, chunk in enumerate(chunks)
+        for name, part in chunk.sharded_state_dict(prefix=WEIGHTS_PREFIX).items()
+    }
     for part in nested_values(weights):
         if isinstance(part, ShardedTensor):
             part.allow_shape_mismatch = False

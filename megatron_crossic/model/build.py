@@ -17,10 +17,20 @@ from torch import Tensor
 from torch.nn.functional import silu
 
 from megatron_crossic.backend import Backend
-from megatron_crossic.config import ParallelConfig, PrecisionConfig, raise_problems
+from megatron_crossic.config import (
+    MemoryConfig,
+    ParallelConfig,
+    PrecisionConfig,
+    raise_problems,
+)
 from megatron_crossic.model.architecture import ModelArchitecture
 from megatron_crossic.model.attention import SdpaAttention, SequenceParallelRMSNorm
 from megatron_crossic.model.layout import layout_problems
+from megatron_crossic.model.settings import (
+    layout_settings,
+    precision_settings,
+    recompute_settings,
+)
 
 
 class CrossicGPTModel(GPTModel):
@@ -52,21 +62,65 @@ def build_model(
     max_sequence_length: int,
     initialize: bool = True,
 ) -> CrossicGPTModel:
-    """Build this rank's stage on the backend's device; the process groups must be joined.
+    """Build this rank's stage where it is one chunk; see `build_chunks`."""
+    (model,) = build_chunks(
+        architecture,
+        parallel=parallel,
+        precision=precision,
+        memory=MemoryConfig(),
+        backend=backend,
+        max_sequence_length=max_sequence_length,
+        initialize=initialize,
+    )
+    return model
 
-    `initialize=False` skips the random weights where a checkpoint follows. The model maps tokens
-    and labels [batch, seq] to losses [batch, seq] on the last stage; other stages pass hidden
-    states on.
+
+def build_chunks(
+    architecture: ModelArchitecture,
+    *,
+    parallel: ParallelConfig,
+    precision: PrecisionConfig,
+    memory: MemoryConfig,
+    backend: Backend,
+    max_sequence_length: int,
+    initialize: bool = True,
+) -> list[CrossicGPTModel]:
+    """Build this rank's chunks of layers on the backend's device, first to last.
+
+    The process groups must be joined. `initialize=False` skips the random weights where a
+    checkpoint follows. The last chunk of the last stage maps tokens and labels [batch, seq] to
+    losses [batch, seq]; the others pass hidden states on.
     """
-    raise_problems(layout_problems(architecture, parallel) + backend.problems(parallel, precision))
-    config = transformer_config(architecture, parallel, precision, backend, initialize=initialize)
+    raise_problems(
+        layout_problems(architecture, parallel) + backend.problems(parallel, precision, memory)
+    )
+    config = transformer_config(
+        architecture, parallel, precision, backend, memory=memory, initialize=initialize
+    )
+    return [
+        _build_chunk(architecture, config, backend, number, max_sequence_length)
+        for number in (
+            range(parallel.virtual_pipeline) if parallel.virtual_pipeline > 1 else [None]
+        )
+    ]
+
+
+def _build_chunk(
+    architecture: ModelArchitecture,
+    config: TransformerConfig,
+    backend: Backend,
+    number: int | None,
+    max_sequence_length: int,
+) -> CrossicGPTModel:
+    """One chunk; `number` is None where the stage is a single one."""
     model = CrossicGPTModel(
         config,
-        _layer_spec(config, backend),
+        _layer_spec(config, backend, number),
         vocab_size=architecture.padded_vocab_size,
         max_sequence_length=max_sequence_length,
-        pre_process=parallel_state.is_pipeline_first_stage(),
-        post_process=parallel_state.is_pipeline_last_stage(),
+        pre_process=parallel_state.is_pipeline_first_stage(ignore_virtual=False, vp_stage=number),
+        post_process=parallel_state.is_pipeline_last_stage(ignore_virtual=False, vp_stage=number),
+        vp_stage=number,
         share_embeddings_and_output_weights=architecture.tie_embeddings,
         position_embedding_type="rope",
         rotary_base=architecture.rotary_base,
@@ -85,6 +139,7 @@ def transformer_config(
     precision: PrecisionConfig,
     backend: Backend,
     *,
+    memory: MemoryConfig = MemoryConfig(),  # noqa: B008, frozen
     initialize: bool,
 ) -> TransformerConfig:
     """megatron-core's configuration; fused kernels only where Transformer Engine provides them."""
@@ -106,15 +161,9 @@ def transformer_config(
         add_qkv_bias=architecture.qkv_bias,
         attention_dropout=0.0,
         hidden_dropout=0.0,
-        tensor_model_parallel_size=parallel.tensor,
-        pipeline_model_parallel_size=parallel.pipeline,
-        context_parallel_size=parallel.context,
-        sequence_parallel=parallel.sequence,
         params_dtype=dtype,
         pipeline_dtype=dtype,
         bf16=reduced,
-        fp8="hybrid" if precision.compute == "fp8" else None,
-        fp8_recipe="tensorwise" if precision.compute == "fp8" else "delayed",
         # The loss is a mean over the tokens of the global batch, whatever the layout.
         calculate_per_token_loss=True,
         perform_initialization=initialize,
@@ -126,11 +175,14 @@ def transformer_config(
         bias_dropout_fusion=fused,
         persist_layer_norm=fused,
         cross_entropy_loss_fusion=fused,
+        **layout_settings(parallel),
+        **precision_settings(precision),
+        **recompute_settings(memory),
     )
 
 
 def _layer_spec(
-    config: TransformerConfig, backend: Backend
+    config: TransformerConfig, backend: Backend, chunk: int | None
 ) -> ModuleSpec | TransformerBlockSubmodules:
     if backend.has_transformer_engine():
         return get_gpt_layer_with_transformer_engine_spec()
@@ -139,6 +191,6 @@ def _layer_spec(
     layer.submodules.pre_mlp_layernorm = SequenceParallelRMSNorm
     layer.submodules.self_attention.submodules.core_attention = SdpaAttention
     return TransformerBlockSubmodules(
-        layer_specs=[layer] * get_num_layers_to_build(config),
+        layer_specs=[layer] * get_num_layers_to_build(config, vp_stage=chunk),
         layer_norm=SequenceParallelRMSNorm,
     )

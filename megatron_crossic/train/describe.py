@@ -1,6 +1,7 @@
 """What a dry run prints."""
 
 from megatron_crossic.backend import Backend
+from megatron_crossic.model.memory import Load, estimate_memory
 from megatron_crossic.train.options import to_yaml
 from megatron_crossic.train.plan import RunPlan
 
@@ -28,7 +29,8 @@ def describe(plan: RunPlan, backend: Backend) -> str:
         "shares": _shares(plan, num_windows),
         "layout": f"tensor {parallel.tensor} * pipeline {parallel.pipeline} * "
         f"context {parallel.context} * data {plan.data_size} = {plan.world_size} processes "
-        f"on {backend.NAME}",
+        f"on {backend.NAME}{_chunks(plan)}",
+        "memory": _memory(plan),
     }
     table = "\n".join(f"{name:7} {text}" for name, text in lines.items())
     return f"{to_yaml(config)}\n{table}"
@@ -43,3 +45,36 @@ def _shares(plan: RunPlan, num_windows: int) -> str:
             train.names, train.sizes, plan.order.counts(num_windows), strict=True
         )
     )
+
+
+def _chunks(plan: RunPlan) -> str:
+    parallel = plan.config.parallel
+    if parallel.virtual_pipeline == 1:
+        return ""
+    layers = plan.architecture.num_layers // (parallel.pipeline * parallel.virtual_pipeline)
+    return f", {parallel.virtual_pipeline} interleaved chunks of {layers} layers on each"
+
+
+def _memory(plan: RunPlan) -> str:
+    """The estimate for the rank that needs most; its formula is in `model.memory`."""
+    estimate = estimate_memory(
+        plan.architecture,
+        parallel=plan.config.parallel,
+        precision=plan.config.precision,
+        memory=plan.config.memory,
+        load=Load(
+            seq_length=plan.data.seq_length,
+            micro_batch_size=plan.config.micro_batch_size,
+            num_microbatches=plan.num_microbatches,
+            data_size=plan.data_size,
+        ),
+    )
+    return (
+        f"{_gib(estimate.total)} a rank = parameters {_gib(estimate.parameters)} + gradients "
+        f"{_gib(estimate.gradients)} + optimizer {_gib(estimate.optimizer)} + activations "
+        f"{_gib(estimate.activations)}, by the formula in megatron_crossic/model/memory.py"
+    )
+
+
+def _gib(num_bytes: int) -> str:
+    return f"{num_bytes / 2**30:.2f} GiB"

@@ -18,11 +18,17 @@ from megatron_crossic.checkpoint.state import (
 )
 from megatron_crossic.errors import CrossicError
 from megatron_crossic.files import write_text_atomically
-from megatron_crossic.model.build import build_model
+from megatron_crossic.model.build import build_chunks
 from megatron_crossic.parallel import Rank, parallel_groups
 from megatron_crossic.train.batches import Batch, windows_to_batch
 from megatron_crossic.train.metrics import MetricsLog, SilentLog, StepMetrics, open_metrics
-from megatron_crossic.train.optimizer import build_optimizer, set_rate, wrap_for_training
+from megatron_crossic.train.optimizer import (
+    build_optimizer,
+    gathered_weights,
+    reload_main_weights,
+    set_rate,
+    wrap_for_training,
+)
 from megatron_crossic.train.options import to_yaml
 from megatron_crossic.train.order import BatchShare, Order
 from megatron_crossic.train.plan import RunPlan, layout_details, resume_details
@@ -72,10 +78,11 @@ class Run:
         started = time.perf_counter()
         config = self.plan.config
         rate = learning_rate(config.schedule, step=step, num_steps=config.num_steps)
-        self.state.model.zero_grad_buffer()
+        for chunk in self.state.chunks:
+            chunk.zero_grad_buffer()
         self.state.optimizer.zero_grad()
         report = run_microbatches(
-            self.state.model,
+            self.state.chunks,
             self._batches(step),
             self.shape,
             num_microbatches=self.plan.num_microbatches,
@@ -119,7 +126,7 @@ class Run:
         """Record the loss on the held-out windows, if there are any."""
         if len(self.plan.data.validation):
             report = validate(
-                self.state.model,
+                self.state.chunks,
                 self.plan.data.validation,
                 self.share,
                 self.shape,
@@ -142,38 +149,46 @@ class Run:
                 "num_windows": step * plan.config.global_batch_size,
             },
         )
-        self.newest = save_checkpoint(
-            plan.checkpoints,
-            self.state,
-            info,
-            config_yaml=to_yaml(plan.config),
-            hf_source=self.newest,
-            keep_last=plan.config.checkpoint.keep_last,
-        )
+        with gathered_weights(self.state.chunks):
+            self.newest = save_checkpoint(
+                plan.checkpoints,
+                self.state,
+                info,
+                config_yaml=to_yaml(plan.config),
+                hf_source=self.newest,
+                keep_last=plan.config.checkpoint.keep_last,
+            )
         metrics.say(f"saved {self.newest}")
 
 
 def _set_up(plan: RunPlan, rank: Rank, backend: Backend) -> Run:
     """Build model and optimizer and fill them from the plan's checkpoint."""
     config = plan.config
-    stage = build_model(
+    if config.parallel.tp_comm_overlap:
+        backend.share_buffers(
+            (plan.tokens_per_pass, plan.architecture.hidden_size),
+            tensor=config.parallel.tensor,
+            fp8=config.precision.compute == "fp8",
+        )
+    models = build_chunks(
         plan.architecture,
         parallel=config.parallel,
         precision=config.precision,
+        memory=config.memory,
         backend=backend,
         max_sequence_length=plan.data.seq_length,
         initialize=False,
     )
-    model = wrap_for_training(stage, config.parallel)
+    chunks = wrap_for_training(models, config.parallel, config.precision)
     optimizer = build_optimizer(
-        model, config.optimizer, parallel=config.parallel, precision=config.precision
+        chunks, config.optimizer, parallel=config.parallel, precision=config.precision
     )
-    state = TrainingState(model=model, optimizer=optimizer)
+    state = TrainingState(chunks=chunks, optimizer=optimizer)
     if plan.resumes:
         load_state(plan.source, state, step=plan.info.step, with_rng=plan.same_layout)
     else:
-        load_weights(plan.source, stage)
-        optimizer.reload_model_params()
+        weights = load_weights(plan.source, *models)
+        reload_main_weights(optimizer, weights if config.precision.fp8_param_gather else None)
     return Run(
         plan=plan,
         backend=backend,

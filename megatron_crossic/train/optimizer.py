@@ -1,5 +1,9 @@
 """megatron-core's gradient buffers and optimizer around a model stage."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from megatron.core.distributed import (
     DistributedDataParallel,
@@ -16,18 +20,44 @@ from megatron.core.tensor_parallel import (
 )
 
 from megatron_crossic.config import OptimizerConfig, ParallelConfig, PrecisionConfig
+from megatron_crossic.model.settings import buffer_settings
 
 
-def wrap_for_training(model: GPTModel, parallel: ParallelConfig) -> DistributedDataParallel:
-    """Give the model fp32 gradient buffers that are reduced over data ranks."""
-    buffers = DistributedDataParallelConfig(
-        grad_reduce_in_fp32=True,
-        use_distributed_optimizer=parallel.distributed_optimizer,
-        overlap_grad_reduce=False,
-    )
-    model.config.finalize_model_grads_func = finalize_model_grads
-    _mark_shards(model)
-    return DistributedDataParallel(model.config, buffers, model)
+def wrap_for_training(
+    chunks: Sequence[GPTModel], parallel: ParallelConfig, precision: PrecisionConfig
+) -> list[DistributedDataParallel]:
+    """Give this rank's chunks gradient buffers that are reduced over data ranks."""
+    config = chunks[0].config  # all chunks share it
+    buffers = DistributedDataParallelConfig(**buffer_settings(parallel, precision))
+    for chunk in chunks:
+        _mark_shards(chunk)
+    # Later chunks are reduced while earlier ones still compute, so one bucket each is enough.
+    wrapped = [
+        DistributedDataParallel(config, buffers, chunk, disable_bucketing=number > 0)
+        for number, chunk in enumerate(chunks)
+    ]
+    config.finalize_model_grads_func = finalize_model_grads
+    if parallel.overlap_grad_reduce:
+        # Nothing is reduced before the last microbatch of each chunk.
+        no_sync = [chunk.no_sync for chunk in wrapped]
+        config.no_sync_func = no_sync if len(no_sync) > 1 else no_sync[0]
+    return wrapped
+
+
+@contextmanager
+def gathered_weights(chunks: Sequence[DistributedDataParallel]) -> Iterator[None]:
+    """Inside, the weights are those of the last update on every rank.
+
+    Under parallel.overlap_param_gather they otherwise arrive during the next forward pass.
+    """
+    lazy = [chunk for chunk in chunks if chunk.ddp_config.overlap_param_gather]
+    for chunk in lazy:
+        chunk.disable_forward_pre_hook()
+    try:
+        yield
+    finally:
+        for chunk in lazy:
+            chunk.enable_forward_pre_hook()
 
 
 def _mark_shards(model: GPTModel) -> None:
@@ -45,7 +75,7 @@ def _mark_shards(model: GPTModel) -> None:
 
 
 def build_optimizer(
-    model: DistributedDataParallel,
+    chunks: Sequence[DistributedDataParallel],
     config: OptimizerConfig,
     *,
     parallel: ParallelConfig,
@@ -66,8 +96,29 @@ def build_optimizer(
             bf16=reduced,
             params_dtype=torch.bfloat16 if reduced else torch.float32,
             use_distributed_optimizer=parallel.distributed_optimizer,
+            overlap_param_gather=parallel.overlap_param_gather,
+            fp8_recipe=precision.recipe if precision.compute == "fp8" else None,
         ),
-        [model],
+        list(chunks),
+    )
+
+
+def reload_main_weights(
+    optimizer: MegatronOptimizer, weights: Sequence[Mapping[str, Any]] | None
+) -> None:
+    """Start the optimizer from the model's weights, or from `weights` of each chunk instead.
+
+    Only the distributed optimizer takes the latter: where the model's own are rounded to FP8.
+    """
+    if weights is None:
+        optimizer.reload_model_params()
+        return
+    single = len(weights) == 1
+    optimizer.reload_model_params(
+        state_dict={
+            "model" if single else f"model{number}": dict(chunk)
+            for number, chunk in enumerate(weights)
+        }
     )
 
 

@@ -14,7 +14,7 @@ from megatron_crossic.config import RunConfig, raise_problems
 from megatron_crossic.data.tokenizer import load_tokenizer
 from megatron_crossic.errors import CheckpointError, ConfigError, CrossicError
 from megatron_crossic.model.architecture import ModelArchitecture
-from megatron_crossic.model.layout import layout_problems
+from megatron_crossic.model.layout import fp8_problems, layout_problems, recompute_problems
 from megatron_crossic.parallel import check_world_size
 from megatron_crossic.train.budget import length_as_given, with_steps
 from megatron_crossic.train.dataset import RunData, open_data
@@ -63,6 +63,12 @@ class RunPlan:
         return self.info.num_tokens if self.resumes else 0
 
     @property
+    def tokens_per_pass(self) -> int:
+        """Tokens of a microbatch on one rank of each context-parallel group."""
+        passed = self.data.seq_length * self.config.micro_batch_size
+        return passed // self.config.parallel.context
+
+    @property
     def checkpoints(self) -> Path:
         """Root of this run's checkpoints."""
         return self.config.run_dir / CHECKPOINTS_FOLDER
@@ -86,7 +92,16 @@ def make_plan(config: RunConfig, backend: Backend, *, world_size: int) -> RunPla
     other_tokenizer, warnings = compare_tokenizers(data, config, source.folder / HF_FOLDER)
     raise_problems(
         layout_problems(info.architecture, config.parallel)
-        + backend.problems(config.parallel, config.precision)
+        + recompute_problems(info.architecture, config.parallel, config.memory)
+        + backend.problems(config.parallel, config.precision, config.memory)
+        + fp8_problems(
+            info.architecture,
+            config.parallel,
+            config.precision,
+            seq_length=data.seq_length,
+            micro_batch_size=config.micro_batch_size,
+        )
+        + _round_problems(config, num_microbatches)
         + data_problems(data, info.architecture, config)
         + other_tokenizer
     )
@@ -128,6 +143,18 @@ def find_source(config: RunConfig) -> tuple[SoundCheckpoint, bool]:
             f"{config.checkpoint.initial}. Give a step folder, or the folder that holds `latest`."
         )
     return initial, False
+
+
+def _round_problems(config: RunConfig, num_microbatches: int) -> list[str]:
+    """Interleaved stages work in rounds of as many microbatches as there are stages."""
+    stages = config.parallel.pipeline
+    if config.parallel.virtual_pipeline == 1 or num_microbatches % stages == 0:
+        return []
+    return [
+        "the number of microbatches must be a multiple of parallel.pipeline with "
+        f"virtual_pipeline > 1, got {num_microbatches} with {stages}. Change global_batch_size or "
+        "micro_batch_size, or use virtual_pipeline 1."
+    ]
 
 
 def data_problems(data: RunData, architecture: ModelArchitecture, config: RunConfig) -> list[str]:

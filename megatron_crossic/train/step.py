@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import tee
 
 import torch
 from megatron.core import parallel_state
@@ -30,7 +31,7 @@ class StepShape:
 
 
 def run_microbatches(
-    model: DistributedDataParallel,
+    chunks: Sequence[DistributedDataParallel],
     batches: Iterator[Batch],
     shape: StepShape,
     *,
@@ -39,12 +40,14 @@ def run_microbatches(
 ) -> LossReport:
     """Run the model over `batches`; without `forward_only` leave reduced gradients behind.
 
-    Returns the mean over the tokens of all ranks, on all ranks.
+    `chunks` are this rank's part of the model. Returns the mean over the tokens of all ranks, on
+    all ranks.
     """
     reports: Sequence[Tensor] = get_forward_backward_func()(
         forward_step_func=partial(_forward, shape=shape),
-        data_iterator=batches,
-        model=[model],
+        # Every chunk sees every microbatch, a few of them after another chunk.
+        data_iterator=list(tee(batches, len(chunks))) if len(chunks) > 1 else batches,
+        model=list(chunks),
         num_microbatches=num_microbatches,
         # What pipeline stages send each other: segments travel as one row, however many windows.
         seq_length=shape.seq_length * (shape.micro_batch_size if shape.has_segments else 1),

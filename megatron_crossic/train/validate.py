@@ -1,21 +1,23 @@
 """Loss on held-out windows: every window once, nothing changed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from megatron.core import parallel_state
 from megatron.core.distributed import DistributedDataParallel
 
 from megatron_crossic.config import AttentionScope, LossOn
 from megatron_crossic.train.batches import Batch, windows_to_batch
 from megatron_crossic.train.dataset import WindowData
 from megatron_crossic.train.loss import LossReport
+from megatron_crossic.train.optimizer import gathered_weights
 from megatron_crossic.train.order import BatchShare
 from megatron_crossic.train.step import StepShape, run_microbatches
 
 
 def validate(
-    model: DistributedDataParallel,
+    chunks: Sequence[DistributedDataParallel],
     windows: WindowData,
     share: BatchShare,
     shape: StepShape,
@@ -25,19 +27,23 @@ def validate(
     attention_scope: AttentionScope = "window",
 ) -> LossReport:
     """The loss over all of `windows`, the same at every layout."""
-    per_pass = share.micro_batch_size * share.data_size
-    with _without_training(model):
+    # Interleaved stages work in rounds of as many passes as there are stages.
+    stages = parallel_state.get_pipeline_model_parallel_world_size() if len(chunks) > 1 else 1
+    per_round = share.micro_batch_size * share.data_size * stages
+    num_microbatches = -(-len(windows) // per_round) * stages
+    with _without_training(chunks), gathered_weights(chunks):
         return run_microbatches(
-            model,
+            chunks,
             validation_batches(
                 windows,
                 share,
                 split_loss=split_loss,
                 loss_on=loss_on,
                 attention_scope=attention_scope,
+                num_microbatches=num_microbatches,
             ),
             shape,
-            num_microbatches=-(-len(windows) // per_pass),
+            num_microbatches=num_microbatches,
             forward_only=True,
         )
 
@@ -47,6 +53,7 @@ def validation_batches(
     share: BatchShare,
     *,
     split_loss: bool,
+    num_microbatches: int,
     loss_on: LossOn = "all",
     attention_scope: AttentionScope = "window",
 ) -> Iterator[Batch]:
@@ -56,7 +63,7 @@ def validation_batches(
     other three places with window 0 without loss, so that all ranks do the same number of passes.
     """
     per_pass = share.micro_batch_size * share.data_size
-    for first in range(0, len(windows), per_pass):
+    for first in range(0, num_microbatches * per_pass, per_pass):
         start = first + share.data_rank * share.micro_batch_size
         numbers = range(start, start + share.micro_batch_size)
         real = [number for number in numbers if number < len(windows)]
@@ -71,10 +78,12 @@ def validation_batches(
 
 
 @contextmanager
-def _without_training(model: DistributedDataParallel) -> Iterator[None]:
-    model.eval()
+def _without_training(chunks: Sequence[DistributedDataParallel]) -> Iterator[None]:
+    for chunk in chunks:
+        chunk.eval()
     try:
         with torch.no_grad():
             yield
     finally:
-        model.train()
+        for chunk in chunks:
+            chunk.train()

@@ -58,9 +58,9 @@ def new_state(
         backend=select_backend("cpu"),
         max_sequence_length=SEQ_LENGTH,
     )
-    model = wrap_for_training(stage, parallel)
-    optimizer = build_optimizer(model, OptimizerConfig(), parallel=parallel, precision=precision)
-    return TrainingState(model=model, optimizer=optimizer)
+    chunks = wrap_for_training([stage], parallel, precision)
+    optimizer = build_optimizer(chunks, OptimizerConfig(), parallel=parallel, precision=precision)
+    return TrainingState(chunks=chunks, optimizer=optimizer)
 
 
 def update(state: TrainingState, *, times: int) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from small_pairs import write_byte_tokenizer
 from tiny_architecture import TINY
 from tiny_runs import tiny_config, write_initial, write_windows
@@ -15,6 +16,7 @@ from megatron_crossic.checkpoint.folder import CheckpointInfo, read_info, write_
 from megatron_crossic.config import (
     CheckpointConfig,
     DataConfig,
+    MemoryConfig,
     ParallelConfig,
     PrecisionConfig,
     RunConfig,
@@ -45,6 +47,22 @@ def test_a_dry_run_tells_the_arithmetic(inputs: Path, tmp_path: Path) -> None:
     assert "8 windows = 2 microbatches * 2 windows * 2 data ranks = 128 tokens a step" in told
     assert "6 steps = 768 tokens = 1.20 epochs, starting with step 1" in told
     assert "tensor 2 * pipeline 1 * context 1 * data 2 = 4 processes on cpu" in told
+    assert "memory  0.00 GiB a rank = parameters 0.00 GiB + gradients 0.00 GiB + opti" in told
+    assert "chunks" not in told
+
+
+def test_a_dry_run_tells_of_chunks_and_starts_nothing(inputs: Path, tmp_path: Path) -> None:
+    initial = write_initial(tmp_path / "deep", architecture=replace(TINY, num_layers=8))
+    config = tiny_config(
+        inputs,
+        run_dir=tmp_path / "run",
+        checkpoint=CheckpointConfig(initial=initial),
+        parallel=ParallelConfig(pipeline=2, virtual_pipeline=2),
+    )
+    told = describe(plan(config, world_size=2), select_backend("cpu"))
+    assert "processes on cpu, 2 interleaved chunks of 2 layers on each" in told
+    assert not torch.distributed.is_initialized()
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.fixture
@@ -119,6 +137,33 @@ def test_attention_scopes_and_context_parallelism_exclude_each_other(blended: Ru
         ({"parallel": ParallelConfig(pipeline=4)}, 4, "must divide the model's layers, got 4"),
         ({"parallel": ParallelConfig(context=2)}, 2, "parallel.context must be 1 on the cpu"),
         ({"precision": PrecisionConfig(compute="fp8")}, 1, "precision.compute must be fp32 or bf1"),
+        (
+            {"parallel": ParallelConfig(pipeline=2, virtual_pipeline=2)},
+            2,
+            r"pipeline \* virtual_pipeline must divide the model's layers, got 2 \* 2 = 4 with 2",
+        ),
+        (
+            {"parallel": ParallelConfig(pipeline=2, virtual_pipeline=2), "global_batch_size": 6},
+            2,
+            "number of microbatches must be a multiple of parallel.pipeline .* got 3 with 2",
+        ),
+        (
+            {"memory": MemoryConfig(recompute="full", recompute_num_layers=3)},
+            1,
+            "recompute_num_layers must be at most the layers of a pipeline chunk, got 3 with 2",
+        ),
+        (
+            {"parallel": ParallelConfig(tensor=2, sequence=True, tp_comm_overlap=True)},
+            2,
+            "parallel.tp_comm_overlap must be false on the cpu backend",
+        ),
+        ({"memory": MemoryConfig(offload_optimizer=True)}, 1, "memory.offload_optimizer must be"),
+        ({"precision": PrecisionConfig(compute="fp8"), "micro_batch_size": 8}, 1, "got fp8"),
+        (
+            {"precision": PrecisionConfig(compute="fp8", recipe="blockwise")},
+            1,
+            "hidden_size must be a multiple of 128 .* got 32",
+        ),
         ({"global_batch_size": 9}, 1, r"got 9 with 2 \* 1 = 2. Use 8 or 10"),
         ({"checkpoint": CheckpointConfig()}, 1, "checkpoint.initial must name a checkpoint"),
         (

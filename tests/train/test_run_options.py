@@ -51,11 +51,14 @@ def test_data_sets_have_weights_and_a_run_its_length_in_epochs(tmp_path: Path) -
 
 
 def test_the_resolved_configuration_reads_back_to_itself(tmp_path: Path) -> None:
-    file = write(tmp_path, schedule={"kind": "wsd", "decay_steps": 3}, stop_after_step=5)
+    memory = {"recompute": "selective", "recompute_modules": ["core_attn", "mlp"]}
+    schedule = {"kind": "wsd", "decay_steps": 3}
+    file = write(tmp_path, schedule=schedule, memory=memory, stop_after_step=5)
     config = parse(["--config", file]).config
     resolved = tmp_path / "resolved.yaml"
     resolved.write_text(to_yaml(config), encoding="utf-8")
     assert parse(["--config", str(resolved)]).config == config
+    assert config.memory.recompute_modules == ("core_attn", "mlp")
     assert yaml.safe_load(to_yaml(config))["data"]["train"] == ["windows/a", "windows/b"]
 
 

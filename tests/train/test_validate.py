@@ -29,11 +29,18 @@ def test_every_label_counts_once_over_all_ranks(
     data: RunData, data_size: int, micro_batch_size: int
 ) -> None:
     whole = BatchShare(data_rank=0, data_size=1, micro_batch_size=5)
-    (everything,) = validation_batches(data.validation, whole, split_loss=True)
+    (everything,) = validation_batches(data.validation, whole, split_loss=True, num_microbatches=1)
     counted, passes = 0.0, set()
     for rank in range(data_size):
         share = BatchShare(data_rank=rank, data_size=data_size, micro_batch_size=micro_batch_size)
-        batches = list(validation_batches(data.validation, share, split_loss=True))
+        batches = list(
+            validation_batches(
+                data.validation,
+                share,
+                split_loss=True,
+                num_microbatches=-(-5 // (data_size * micro_batch_size)),
+            )
+        )
         passes.add(len(batches))
         counted += sum(batch.loss_mask.sum().item() for batch in batches)
         assert all(len(batch.tokens) == micro_batch_size for batch in batches)
@@ -45,15 +52,18 @@ def test_the_size_of_a_pass_changes_nothing_and_nothing_is_changed(data: RunData
     backend = select_backend("cpu")
     parallel, precision = ParallelConfig(), PrecisionConfig(compute="fp32")
     with parallel_groups(parallel, backend, seed=3):
-        model = wrap_for_training(
-            build_model(
-                TINY,
-                parallel=parallel,
-                precision=precision,
-                backend=backend,
-                max_sequence_length=SEQ_LENGTH,
-            ),
+        (model,) = chunks = wrap_for_training(
+            [
+                build_model(
+                    TINY,
+                    parallel=parallel,
+                    precision=precision,
+                    backend=backend,
+                    max_sequence_length=SEQ_LENGTH,
+                )
+            ],
             parallel,
+            precision,
         )
         before = {
             name: value.clone() for name, value in model.state_dict().items() if value is not None
@@ -61,7 +71,7 @@ def test_the_size_of_a_pass_changes_nothing_and_nothing_is_changed(data: RunData
         random = torch.get_rng_state()
         reports = [
             validate(
-                model,
+                chunks,
                 data.validation,
                 BatchShare(data_rank=0, data_size=1, micro_batch_size=size),
                 StepShape(

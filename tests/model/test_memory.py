@@ -1,0 +1,116 @@
+"""The estimate against counted weights, buffers and sums one can do by hand."""
+
+from dataclasses import replace
+
+import pytest
+from tiny_architecture import TINY
+
+from megatron_crossic.backend import select_backend
+from megatron_crossic.config import MemoryConfig, ParallelConfig, PrecisionConfig
+from megatron_crossic.model.architecture import ModelArchitecture
+from megatron_crossic.model.build import build_model
+from megatron_crossic.model.memory import (
+    Load,
+    MemoryEstimate,
+    estimate_memory,
+    microbatches_in_flight,
+    num_parameters,
+)
+from megatron_crossic.parallel import parallel_groups
+
+LOAD = Load(seq_length=16, micro_batch_size=2, num_microbatches=8, data_size=4)
+FP32, BF16 = PrecisionConfig(compute="fp32"), PrecisionConfig(compute="bf16")
+ONE = ParallelConfig()
+
+
+def estimate(
+    parallel: ParallelConfig = ONE,
+    precision: PrecisionConfig = FP32,
+    memory: MemoryConfig | None = None,
+    architecture: ModelArchitecture = TINY,
+) -> MemoryEstimate:
+    return estimate_memory(
+        architecture,
+        parallel=parallel,
+        precision=precision,
+        memory=memory or MemoryConfig(),
+        load=LOAD,
+    )
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_parameters_are_those_of_the_model(tied: bool) -> None:
+    architecture = replace(TINY, tie_embeddings=tied)
+    backend = select_backend("cpu")
+    with parallel_groups(ONE, backend, seed=1):
+        model = build_model(
+            architecture, parallel=ONE, precision=FP32, backend=backend, max_sequence_length=16
+        )
+        counted = sum(parameter.numel() for parameter in model.parameters())
+    assert num_parameters(architecture, ONE, stage=0) == counted
+    found = estimate(architecture=architecture)
+    assert (found.parameters, found.gradients, found.optimizer) == (
+        4 * counted,
+        4 * counted,
+        8 * counted,
+    )
+
+
+def test_stages_share_the_layers_and_both_have_a_tied_table() -> None:
+    whole = num_parameters(TINY, ONE, stage=0)
+    two = ParallelConfig(pipeline=2)
+    table = TINY.padded_vocab_size * TINY.hidden_size
+    assert num_parameters(TINY, two, stage=0) + num_parameters(TINY, two, stage=1) == whole + table
+
+
+def test_formats_and_the_distributed_optimizer_count() -> None:
+    number = num_parameters(TINY, ONE, stage=0)
+    found = estimate(ParallelConfig(distributed_optimizer=True), BF16)
+    assert (found.parameters, found.gradients, found.optimizer) == (
+        2 * number,
+        4 * number,
+        3 * number,  # 12 bytes over 4 data ranks
+    )
+    assert estimate(precision=replace(BF16, grad_reduce="bf16")).gradients == 2 * number
+
+
+LOGITS = 32 * 128 * (4 + 4)  # 32 tokens, 128 rows, fp32 and once more
+LAYER = 4 * 32 + 2 * (4 + 2) * 8 + 3 * 48  # 368 numbers: h 32, 4 + 2 heads of 8, f 48
+
+
+@pytest.mark.parametrize(
+    ("parallel", "memory", "numbers"),
+    [
+        (ONE, MemoryConfig(), 2 * LAYER),
+        (ONE, MemoryConfig(recompute="selective"), 2 * (LAYER - 3 * 48)),
+        (ONE, MemoryConfig(recompute="full"), 2 * 32 + LAYER),
+        (ONE, MemoryConfig(recompute="full", recompute_num_layers=2), 32 + 2 * LAYER),
+        (ONE, MemoryConfig(recompute="full", recompute_method="block"), 32 + LAYER + LAYER),
+        (ParallelConfig(tensor=2, sequence=True), MemoryConfig(), LAYER),
+        (ParallelConfig(tensor=2), MemoryConfig(), 4 * 32 * 2 + (LAYER - 4 * 32)),
+    ],
+)
+def test_activations_follow_the_formula(
+    parallel: ParallelConfig, memory: MemoryConfig, numbers: int
+) -> None:
+    found = estimate(parallel, memory=memory).activations
+    assert found == 32 * 4 * numbers + LOGITS // parallel.tensor
+
+
+def test_early_stages_hold_more_microbatches() -> None:
+    four = ParallelConfig(pipeline=4)
+    assert [microbatches_in_flight(four, 8, stage=stage) for stage in range(4)] == [4, 3, 2, 1]
+    assert microbatches_in_flight(four, 2, stage=0) == 2
+    chunked = replace(four, virtual_pipeline=2)
+    assert microbatches_in_flight(chunked, 8, stage=0) == 4 * (1 + 3 / 8)
+
+
+@pytest.mark.parametrize(("vocab_size", "fullest"), [(100, 0), (4000, 1)])
+def test_the_estimate_is_that_of_the_fullest_stage(vocab_size: int, fullest: int) -> None:
+    """The first holds two microbatches, the last the logits of one."""
+    architecture, two = replace(TINY, vocab_size=vocab_size), ParallelConfig(pipeline=2)
+    found = estimate(two, architecture=architecture)
+    assert found.parameters == 4 * num_parameters(architecture, two, stage=fullest)
+    assert found.total == sum(
+        (found.parameters, found.gradients, found.optimizer, found.activations)
+    )
