@@ -43,6 +43,7 @@ from megatron_crossic.checkpoint.moments import restore_moments, sharded_moments
 from megatron_crossic.checkpoint.sound import check_content
 from megatron_crossic.checkpoint.writer import RankWriter
 from megatron_crossic.errors import CheckpointError, DataError
+from megatron_crossic.model.adapter_layout import MODULE as ADAPTERS
 
 WEIGHTS_PREFIX = "model."
 CONFIG_FILE = "config.yaml"
@@ -85,7 +86,7 @@ def save_checkpoint(
         if is_main:
             start(root, info.step)
         dist.barrier()
-        weights = _sharded_weights(state.model.module)
+        weights = _trained_weights(state.model.module)
         moments = sharded_moments(state.optimizer, weights, loading=False)
         everything = {**weights, "optimizer": moments, "rng": _sharded_rng()}
         dist_checkpointing.save(everything, str(folder), sharded_strategy=RankWriter())
@@ -102,14 +103,28 @@ def save_checkpoint(
 def load_weights(folder: Path, model: GPTModel) -> None:
     """Fill the model from any checkpoint of its architecture; nothing else of it is read.
 
-    Extra states are not: a checkpoint trained on the CPU lacks some that Transformer Engine asks
-    for, the FP8 recipe used here keeps nothing in them, and Transformer Engine unpickles them.
+    Adapters stay as they are: a checkpoint of a whole model has none.
     """
-    request = _sharded_weights(model)
+    _load_into(model, folder, adapters=False)
+
+
+def load_adapters(folder: Path, model: GPTModel) -> None:
+    """Fill the model's adapters from the checkpoint of a LoRA run."""
+    _load_into(model, folder, adapters=True)
+
+
+def _load_into(model: GPTModel, folder: Path, *, adapters: bool) -> None:
+    """Fill either the adapters or all the other weights.
+
+    Extra states are not read: a checkpoint trained on the CPU lacks some that Transformer Engine
+    asks for, the FP8 recipe used here keeps nothing in them, and Transformer Engine unpickles them.
+    """
+    request = _sharded_weights(model, adapters=adapters)
     tensors = {k: part for k, part in request.items() if not isinstance(part, ShardedObject)}
     loaded = dict.fromkeys(request) | _load(tensors, folder, kinds=(WEIGHTS_PREFIX,))
-    weights = {name: loaded[name] for name in loaded if name.startswith(WEIGHTS_PREFIX)}
-    model.load_state_dict({k.removeprefix(WEIGHTS_PREFIX): v for k, v in weights.items()})
+    weights = {k.removeprefix(WEIGHTS_PREFIX): loaded[k] for k in request}
+    rest = {k: v for k, v in model.state_dict().items() if _is_adapter(k) != adapters}
+    model.load_state_dict({**rest, **weights})
 
 
 def _load(request: ShardedStateDict, folder: Path, *, kinds: tuple[str, ...]) -> dict[str, Any]:
@@ -142,8 +157,9 @@ def _damage(folder: Path, kinds: tuple[str, ...]) -> str | None:
 
 def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool) -> None:
     """Restore model and optimizer as after `step`; random states fit the same layout only."""
-    load_weights(folder, state.model.module)
-    weights = _sharded_weights(state.model.module)
+    model = state.model.module
+    (load_adapters if has_adapters(model) else load_weights)(folder, model)
+    weights = _trained_weights(model)
     request = {"optimizer": sharded_moments(state.optimizer, weights, loading=True)}
     if with_rng:
         request["rng"] = _sharded_rng()
@@ -153,13 +169,31 @@ def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool)
         _restore_rng(loaded["rng"])
 
 
-def _sharded_weights(model: GPTModel) -> ShardedStateDict:
-    """This rank's part of every weight, by the names they have in checkpoints.
+def has_adapters(model: GPTModel) -> bool:
+    """Whether a LoRA run trains the model."""
+    return hasattr(model, ADAPTERS)
+
+
+def _is_adapter(name: str) -> bool:
+    return name.startswith(f"{ADAPTERS}.")
+
+
+def _trained_weights(model: GPTModel) -> ShardedStateDict:
+    """What a checkpoint of the model holds: the adapters where there are some, else all weights."""
+    return _sharded_weights(model, adapters=has_adapters(model))
+
+
+def _sharded_weights(model: GPTModel, *, adapters: bool) -> ShardedStateDict:
+    """This rank's part of every weight, or of every adapter, by its name in checkpoints.
 
     megatron-core lets the vocabulary differ in size and fills up with zeros. Here its padding does
     not depend on the layout, so another size is another model.
     """
-    weights = model.sharded_state_dict(prefix=WEIGHTS_PREFIX)
+    weights = {
+        name: part
+        for name, part in model.sharded_state_dict(prefix=WEIGHTS_PREFIX).items()
+        if _is_adapter(name.removeprefix(WEIGHTS_PREFIX)) == adapters
+    }
     for part in nested_values(weights):
         if isinstance(part, ShardedTensor):
             part.allow_shape_mismatch = False

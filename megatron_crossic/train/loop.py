@@ -19,13 +19,14 @@ from megatron_crossic.checkpoint.state import (
 from megatron_crossic.errors import CrossicError
 from megatron_crossic.files import write_text_atomically
 from megatron_crossic.model.build import build_model
+from megatron_crossic.model.lora import add_adapters, seed_window
 from megatron_crossic.parallel import Rank, parallel_groups
 from megatron_crossic.train.batches import Batch, windows_to_batch
 from megatron_crossic.train.metrics import MetricsLog, SilentLog, StepMetrics, open_metrics
 from megatron_crossic.train.optimizer import build_optimizer, set_rate, wrap_for_training
 from megatron_crossic.train.options import to_yaml
 from megatron_crossic.train.order import BatchShare, WindowOrder
-from megatron_crossic.train.plan import RunPlan, layout_details, resume_details
+from megatron_crossic.train.plan import RunPlan, layout_details, lora_details, resume_details
 from megatron_crossic.train.schedule import learning_rate
 from megatron_crossic.train.step import StepShape, run_microbatches
 from megatron_crossic.train.validate import validate
@@ -104,7 +105,10 @@ class Run:
         """This rank's microbatches of `step`, made one by one."""
         config = self.plan.config
         windows = self.order.global_batch(step=step, size=config.global_batch_size)
-        for numbers in self.share.microbatches(windows):
+        for i, numbers in enumerate(self.share.microbatches(windows)):
+            if config.lora is not None:
+                done = (step - 1) * config.global_batch_size
+                seed_window(done + self.share.first_position(microbatch=i))
             yield windows_to_batch(
                 [self.plan.data.train[int(number)] for number in numbers],
                 split_loss=config.data.split_loss,
@@ -133,6 +137,7 @@ class Run:
                 "resume": resume_details(plan),
                 "layout": layout_details(plan),
                 "num_windows": step * plan.config.global_batch_size,
+                **lora_details(plan),
             },
         )
         self.newest = save_checkpoint(
@@ -157,15 +162,18 @@ def _set_up(plan: RunPlan, rank: Rank, backend: Backend) -> Run:
         max_sequence_length=plan.data.seq_length,
         initialize=False,
     )
+    if config.lora is not None:
+        add_adapters(stage, config.lora, seed=config.seed)
     model = wrap_for_training(stage, config.parallel)
     optimizer = build_optimizer(
         model, config.optimizer, parallel=config.parallel, precision=config.precision
     )
     state = TrainingState(model=model, optimizer=optimizer)
+    if not plan.resumes or config.lora is not None:
+        load_weights(plan.base, stage)
     if plan.resumes:
         load_state(plan.source, state, step=plan.info.step, with_rng=plan.same_layout)
     else:
-        load_weights(plan.source, stage)
         optimizer.reload_model_params()
     return Run(
         plan=plan,

@@ -1,0 +1,83 @@
+"""LoRA: nothing changes before the first step, every layout trains the same adapters."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import pytest
+from tiny_lora import lora_config, lora_inputs
+from tiny_runs import every_step, losses, run_ranks, run_training, tiny_config
+
+from megatron_crossic.config import LoraConfig, ParallelConfig, RunConfig
+
+LAYOUTS = {
+    "TP2": (2, ParallelConfig(tensor=2)),
+    "TP2+SP": (2, ParallelConfig(tensor=2, sequence=True)),
+    "PP2": (2, ParallelConfig(pipeline=2)),
+    "DP2+DO": (2, ParallelConfig(distributed_optimizer=True)),
+}
+
+
+def validation(run_dir: Path) -> list[float]:
+    lines = (run_dir / "validation.jsonl").read_bytes().splitlines()
+    return [orjson.loads(line)["loss"] for line in lines]
+
+
+@pytest.fixture(scope="module")
+def lora_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return lora_inputs(tmp_path_factory.mktemp("lora"))
+
+
+@pytest.fixture(scope="module")
+def references(lora_folder: Path) -> dict[float, RunConfig]:
+    """Runs of 10 steps in one process, by dropout."""
+    configs = {
+        dropout: lora_config(lora_folder, lora_folder / str(dropout) / "one", dropout=dropout)
+        for dropout in (0.0, 0.3)
+    }
+    for config in configs.values():
+        run_training(config)
+    return configs
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_layout_trains_the_same_adapters(
+    references: dict[float, RunConfig], name: str, dropout: float
+) -> None:
+    reference = references[dropout]
+    num_ranks, parallel = LAYOUTS[name]
+    run_dir = reference.run_dir.with_name(name)
+    config = replace(reference, run_dir=run_dir, parallel=parallel)
+    run_ranks(num_ranks, run_dir.with_suffix(".log"), run_training, config)
+    expected = losses(reference.run_dir)
+    assert len(expected) == 10
+    assert min(expected) < 0.96 * expected[0]  # it learns, so a wrong gradient would show
+    assert losses(run_dir) == pytest.approx(expected, rel=1e-4)
+    norms = every_step(reference.run_dir, "grad_norm")
+    assert every_step(run_dir, "grad_norm") == pytest.approx(norms, rel=1e-3)
+    assert validation(run_dir) == pytest.approx(validation(reference.run_dir), rel=1e-4)
+
+
+def test_dropout_drops(references: dict[float, RunConfig]) -> None:
+    with_dropout, without = (losses(references[rate].run_dir) for rate in (0.3, 0.0))
+    assert with_dropout[0] == without[0]  # B is zero
+    assert with_dropout[1:] != pytest.approx(without[1:], rel=1e-3)
+
+
+def test_microbatches_do_not_change_what_dropout_drops(
+    references: dict[float, RunConfig], tmp_path: Path
+) -> None:
+    reference = references[0.3]
+    run_training(replace(reference, run_dir=tmp_path, micro_batch_size=8))
+    assert losses(tmp_path) == pytest.approx(losses(reference.run_dir), rel=1e-4)
+
+
+def test_before_the_first_step_the_model_is_the_base_model(
+    lora_folder: Path, tmp_path: Path
+) -> None:
+    base = tiny_config(lora_folder, run_dir=tmp_path / "base", num_steps=1)
+    run_training(base)
+    run_training(replace(base, run_dir=tmp_path / "lora", lora=LoraConfig(dropout=0.5)))
+    assert losses(tmp_path / "lora") == losses(base.run_dir)
+    assert validation(tmp_path / "lora")[0] == validation(base.run_dir)[0]
