@@ -6,10 +6,10 @@ Megatron fuses matrices: `linear_qkv` is query, key and value, `linear_fc1` is g
 projection has an A of its own, as PEFT has it, so the fused adapter is three (or two) PEFT adapters
 exactly; A is [projections, rank, in] and the rows of B lie in the order of the fused matrix.
 
-| layer  | A                  | B                   | tensor ranks exchange [seq, batch, rank]      |
-|--------|--------------------|---------------------|-----------------------------------------------|
-| column | on every rank      | divided by output   | SP: A x is gathered; else its gradient summed |
-| row    | divided by input   | on every rank       | A x is summed; SP: and scattered              |
+| layer  | A                | B                 | tensor ranks exchange [seq, batch, rank]      |
+|--------|------------------|-------------------|-----------------------------------------------|
+| column | on every rank    | divided by output | SP: A x is gathered; else its gradient summed |
+| row    | divided by input | on every rank     | A x is summed; SP: and scattered              |
 
 What is exchanged has `rank` columns instead of thousands. Under sequence parallelism a matrix on
 every rank sees a share of the tokens only and is marked, so that megatron-core sums its gradient.
@@ -23,6 +23,7 @@ projections of a fused matrix (PEFT draws one for each).
 """
 
 import hashlib
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -33,6 +34,7 @@ from megatron.core.models.gpt import GPTModel
 from megatron.core.tensor_parallel import (
     copy_to_tensor_model_parallel_region,
     gather_from_sequence_parallel_region,
+    get_cuda_rng_tracker,
     reduce_from_tensor_model_parallel_region,
     reduce_scatter_to_sequence_parallel_region,
 )
@@ -46,7 +48,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, rms_norm
 
 from megatron_crossic.config import LoraConfig
-from megatron_crossic.model.adapter_layout import MODULE, AdapterLayout, adapter_layout
+from megatron_crossic.model.adapter_layout import MODULE, adapter_layout
 
 
 class Adapter(nn.Module):
@@ -65,7 +67,8 @@ class Adapter(nn.Module):
         whole = torch.empty(layout.num_projections, lora.rank, layout.num_inputs)
         generator = torch.Generator().manual_seed(mixed_seed(seed, layer, target))
         whole.uniform_(-(layout.num_inputs**-0.5), layout.num_inputs**-0.5, generator=generator)
-        self.a = nn.Parameter(self._inputs_here(whole).to(device=device, dtype=dtype))
+        # A copy of its own: fused AdamW takes the strides of a view for those of its gradient.
+        self.a = nn.Parameter(self._inputs_here(whole).to(device=device, dtype=dtype).contiguous())
         self.b = nn.Parameter(
             torch.zeros(layout.num_local_outputs, lora.rank, device=device, dtype=dtype)
         )
@@ -185,7 +188,7 @@ class Adapters(nn.Module):
         metadata = ensure_metadata_has_dp_cp_group(metadata)
         described: ShardedStateDict = {}
         for i, layer in enumerate(self.layers):
-            for target, adapter in layer.items():
+            for target, adapter in _items(layer):
                 offsets = ((0, self.first_layer + i, self.config.num_layers),)
                 local = f"{prefix}layers.{i}.{target}."
                 for name, part in adapter.sharded_state_dict(local, offsets, metadata).items():
@@ -200,7 +203,7 @@ def add_adapters(model: GPTModel, lora: LoraConfig, *, seed: int) -> None:
     adapters = Adapters(lora, model, seed=seed)
     model.add_module(MODULE, adapters)
     for layer, of_layer in zip(model.decoder.layers, adapters.layers, strict=True):
-        for target, adapter in of_layer.items():
+        for target, adapter in _items(of_layer):
             matrix(layer, target).register_forward_hook(partial(_add_to_output, adapter))
     if model.config.recompute_granularity is not None and model.pre_process:
         # A recomputed layer gets no gradient where none of its inputs wants one.
@@ -213,13 +216,20 @@ def matrix(layer: nn.Module, target: str) -> nn.Module:
     return layer.get_submodule(f"{parent}.{target}")
 
 
+def _items(of_layer: nn.Module) -> Iterator[tuple[str, Adapter]]:
+    """The adapters of a layer by target."""
+    for target, adapter in of_layer.named_children():
+        assert isinstance(adapter, Adapter), f"{target} is no adapter"
+        yield target, adapter
+
+
 def merge_adapters(model: GPTModel) -> None:
     """Add the adapters to the frozen weights and remove them."""
     adapters = model.get_submodule(MODULE)
     assert isinstance(adapters, Adapters)
     with torch.no_grad():
         for layer, of_layer in zip(model.decoder.layers, adapters.layers, strict=True):
-            for target, adapter in of_layer.items():
+            for target, adapter in _items(of_layer):
                 linear_layer = matrix(layer, target)
                 linear_layer.weight.add_(adapter.delta())  # type: ignore[operator]
                 linear_layer._forward_hooks.clear()
@@ -252,6 +262,11 @@ def _want_gradient(_: nn.Module, __: object, output: Tensor) -> Tensor:
 def seed_window(number: int) -> None:
     """Say which window of the run the next microbatch begins with; its others follow it."""
     torch.manual_seed(number)
+    if torch.cuda.current_device() == torch.device("cpu"):
+        # Under sequence parallelism layers run with the states of megatron-core's tracker, which
+        # are those of the GPU's generator; on the CPU backend there is but one.
+        tracker = get_cuda_rng_tracker()
+        tracker.set_states(dict.fromkeys(tracker.get_states(), torch.get_rng_state()))
 
 
 def mixed_seed(*values: int | str) -> int:
