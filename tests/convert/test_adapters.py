@@ -49,7 +49,7 @@ def test_merged_weights_are_the_trained_model(runs: dict[str, Path], kind: str) 
 def test_peft_computes_the_logits_of_the_merged_model(
     runs: dict[str, Path], kind: str, tmp_path: Path
 ) -> None:
-    peft = pytest.importorskip("peft", reason="peft is not installed (extra: peft)")
+    peft = pytest.importorskip("peft", reason="peft is not installed (extra: lora)")
     folder = runs[kind]
     checkpoint = folder / "run" / "checkpoints"
     merged = export_checkpoint(checkpoint=checkpoint, output=tmp_path / "merged").folder

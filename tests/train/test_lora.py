@@ -8,7 +8,11 @@ import pytest
 from tiny_lora import lora_config, lora_inputs
 from tiny_runs import every_step, losses, run_ranks, run_training, tiny_config
 
-from megatron_crossic.config import LoraConfig, ParallelConfig, RunConfig
+from megatron_crossic.checkpoint.folder import find_checkpoint, read_info
+from megatron_crossic.checkpoint.untrusted import read_index
+from megatron_crossic.config import CheckpointConfig, LoraConfig, ParallelConfig, RunConfig
+from megatron_crossic.errors import ConfigError
+from megatron_crossic.train.options import parse, to_yaml
 
 LAYOUTS = {
     "TP2": (2, ParallelConfig(tensor=2)),
@@ -81,3 +85,71 @@ def test_before_the_first_step_the_model_is_the_base_model(
     run_training(replace(base, run_dir=tmp_path / "lora", lora=LoraConfig(dropout=0.5)))
     assert losses(tmp_path / "lora") == losses(base.run_dir)
     assert validation(tmp_path / "lora")[0] == validation(base.run_dir)[0]
+
+
+def test_a_checkpoint_holds_adapters_only(references: dict[float, RunConfig]) -> None:
+    step = find_checkpoint(references[0.0].run_dir / "checkpoints")
+    names = [name for name in read_index(step).state_dict_metadata if not name.startswith("rng")]
+    assert len(names) == 8 * 3  # A and B of four matrices: weights and two moments
+    assert all("model.adapters.linear_" in name for name in names)
+    assert read_info(step).details["lora"]["rank"] == 4
+
+
+def test_a_run_resumes_at_another_layout(
+    references: dict[float, RunConfig], tmp_path: Path
+) -> None:
+    reference = references[0.3]
+    config = replace(reference, run_dir=tmp_path / "run")
+    run_training(replace(config, stop_after_step=4))
+    for stop, parallel in (
+        (7, ParallelConfig(tensor=2, sequence=True)),
+        (10, ParallelConfig(pipeline=2)),
+    ):
+        part = replace(config, parallel=parallel, stop_after_step=stop)
+        said = run_ranks(2, tmp_path / "log", run_training, part)
+        assert "resuming after step" in said
+    assert losses(config.run_dir) == pytest.approx(losses(reference.run_dir), rel=1e-4)
+
+
+def test_a_run_resumes_in_its_own_layout_bit_for_bit(
+    references: dict[float, RunConfig], tmp_path: Path
+) -> None:
+    reference = references[0.3]
+    config = replace(reference, run_dir=tmp_path)
+    run_training(replace(config, stop_after_step=4))
+    run_training(config)
+    assert losses(tmp_path) == losses(reference.run_dir)
+
+
+def test_what_cannot_be_resumed_or_started_is_refused(
+    references: dict[float, RunConfig], tmp_path: Path
+) -> None:
+    reference = references[0.0]
+    with pytest.raises(ConfigError, match="lora.rank must be as in the checkpoint"):
+        run_training(replace(reference, lora=LoraConfig(rank=8)))
+    with pytest.raises(ConfigError, match="lora.rank must be as in the checkpoint"):
+        run_training(replace(reference, lora=None))
+    with pytest.raises(ConfigError, match="must name the base model's checkpoint"):
+        run_training(replace(reference, checkpoint=CheckpointConfig()))
+    adapters = CheckpointConfig(initial=reference.run_dir / "checkpoints")
+    with pytest.raises(ConfigError, match="must hold a whole model, got the adapters"):
+        run_training(replace(reference, run_dir=tmp_path, checkpoint=adapters, lora=None))
+
+
+def test_options_switch_it_on_and_are_checked(
+    references: dict[float, RunConfig], tmp_path: Path
+) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(to_yaml(replace(references[0.0], lora=None)), encoding="utf-8")
+    arguments = ["--config", str(file)]
+    assert parse(arguments).config.lora is None
+    found = parse([*arguments, "--lora.rank", "8", "--lora.targets", "[linear_qkv]"]).config
+    assert found.lora == LoraConfig(rank=8, targets=("linear_qkv",))
+    file.write_text(to_yaml(found), encoding="utf-8")
+    assert parse(arguments).config == found
+    wrong = {"rank": 0, "alpha": 0, "dropout": 1, "targets": "[]"}
+    options = [text for name, value in wrong.items() for text in (f"--lora.{name}", str(value))]
+    with pytest.raises(
+        ConfigError, match="(?s)lora.rank .* lora.alpha .* lora.dropout .* lora.tar"
+    ):
+        parse([*arguments, *options])
