@@ -166,6 +166,51 @@ class CheckpointConfig:
     """Newest complete checkpoints that stay on disk."""
 
 
+LoraTarget = Literal["linear_qkv", "linear_proj", "linear_fc1", "linear_fc2"]
+LORA_TARGETS: tuple[LoraTarget, ...] = ("linear_qkv", "linear_proj", "linear_fc1", "linear_fc2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraConfig:
+    """Low-rank adapters beside frozen weights; only the adapters are trained and saved.
+
+    Rank, alpha and dropout are the paper's. The base weights are read from `checkpoint.initial`
+    whenever the run starts or resumes.
+    """
+
+    rank: int = 64
+    """Rows of A and columns of B, for each projection of the Hugging Face model."""
+    alpha: float = 128.0
+    """The adapter's output counts alpha / rank times."""
+    dropout: float = 0.05
+    """Share of inputs an adapter does not see while it is trained."""
+    targets: tuple[LoraTarget, ...] = LORA_TARGETS
+    """Matrices with adapters: query, key and value; attention output; gate and up; down."""
+
+    @property
+    def scale(self) -> float:
+        """What the adapter's output is multiplied with."""
+        return self.alpha / self.rank
+
+    def problems(self) -> list[str]:
+        """Every rule the values break, as messages."""
+        found = []
+        if self.rank < 1:
+            found.append(f"lora.rank must be at least 1, got {self.rank}. Use 64.")
+        if self.alpha <= 0:
+            found.append(f"lora.alpha must be above 0, got {self.alpha}. Use twice the rank.")
+        if not 0 <= self.dropout < 1:
+            found.append(
+                f"lora.dropout must be at least 0 and below 1, got {self.dropout}. Use 0.05."
+            )
+        if not self.targets or len(set(self.targets)) < len(self.targets):
+            found.append(
+                f"lora.targets must name matrices, each once, got {list(self.targets)}. "
+                f"Choose from {', '.join(LORA_TARGETS)}."
+            )
+        return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """One training run."""
@@ -202,6 +247,8 @@ class RunConfig:
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    lora: LoraConfig | None = None
+    """Train adapters instead of the weights; any option of the group switches it on."""
 
     def check(self) -> None:
         """Raise one `ConfigError` that lists every problem the values alone show."""
@@ -237,6 +284,8 @@ class RunConfig:
         problems += self.optimizer.problems()
         if self.num_steps:  # else known once the data sets are open
             problems += self.schedule.problems(num_steps=self.num_steps)
+        if self.lora is not None:
+            problems += self.lora.problems()
         raise_problems(problems)
 
     def length_problems(self) -> list[str]:

@@ -28,6 +28,8 @@ CONFIGS: dict[str, LlamaConfig | Qwen2Config] = {
     "llama_tied": LlamaConfig(**SIZES, vocab_size=128, tie_word_embeddings=True),
     # 201 rows: neither a multiple of 128 nor even
     "qwen2_tied_odd": Qwen2Config(**SIZES, vocab_size=201, tie_word_embeddings=True),
+    # 2 stages can have 2 chunks each
+    "qwen2_four_layers": Qwen2Config(**{**SIZES, "num_hidden_layers": 4}, vocab_size=201),
 }
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 

@@ -2,9 +2,11 @@
 
     convert_checkpoint.py from-hf --hf DIR --output CHECKPOINTS [--check] [--overwrite]
     convert_checkpoint.py to-hf --checkpoint CHECKPOINTS --output DIR [--check] [--overwrite]
+        [--adapter] [--base CHECKPOINTS]
 
-`--check` compares both sides (bits of every tensor, logits and loss on random windows), writes
-OUTPUT.parity.json and ends with exit code 4 where they differ.
+The checkpoint of a LoRA run is merged with its base weights; `--adapter` writes a folder for `peft`
+instead. `--check` compares both sides (bits of every tensor, logits and loss on
+random windows), writes OUTPUT.parity.json and ends with exit code 4 where they differ.
 """
 
 import argparse
@@ -16,7 +18,7 @@ from pathlib import Path
 from megatron_crossic.commandline import ArgumentParser, run
 from megatron_crossic.convert.from_hf import import_checkpoint
 from megatron_crossic.convert.parity import ParityReport, compare, write_report
-from megatron_crossic.convert.to_hf import export_checkpoint
+from megatron_crossic.convert.to_hf import export_adapter, export_checkpoint
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -38,10 +40,14 @@ def parse() -> argparse.Namespace:
     exporting.add_argument(
         "--checkpoint", type=Path, required=True, help="step folder, or the folder of `latest`"
     )
+    form = exporting.add_mutually_exclusive_group()
+    form.add_argument("--adapter", action="store_true", help="LoRA run: only a folder for peft")
+    form.add_argument("--check", action="store_true", help="compare both sides afterwards")
+    exporting.add_argument("--base", type=Path, help="LoRA run: its base weights, if moved")
+    importing.add_argument("--check", action="store_true", help="compare both sides afterwards")
     exporting.set_defaults(convert=to_hf)
     for command in (importing, exporting):
         command.add_argument("--output", type=Path, required=True, help="folder to make")
-        command.add_argument("--check", action="store_true", help="compare both sides afterwards")
         command.add_argument("--overwrite", action="store_true", help="replace the output")
     return parser.parse_args()
 
@@ -65,9 +71,15 @@ def from_hf(options: argparse.Namespace) -> None:
 
 def to_hf(options: argparse.Namespace) -> None:
     """Export, and compare the folder with its source."""
+    if options.adapter:
+        places = {"checkpoint": options.checkpoint, "output": options.output}
+        count = export_adapter(**places, base=options.base, overwrite=options.overwrite)
+        print(f"{count} tensors of adapters\nfolder: {options.output}")
+        return
     report = export_checkpoint(
         checkpoint=options.checkpoint,
         output=options.output,
+        base=options.base,
         overwrite=options.overwrite,
         progress=progress_line("export"),
     )
@@ -77,7 +89,8 @@ def to_hf(options: argparse.Namespace) -> None:
         print(f"{number} tensors cast {change}, the format of the original")
     print(f"folder: {report.folder}")
     if options.check:
-        check(compare(hf=report.folder, checkpoint=options.checkpoint), options.output)
+        found = compare(hf=report.folder, checkpoint=options.checkpoint, base=options.base)
+        check(found, options.output)
 
 
 def check(report: ParityReport, output: Path) -> None:

@@ -1,5 +1,6 @@
 """The layout of a checkpoint folder, what is known about it, and how it appears atomically."""
 
+import hashlib
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from megatron_crossic.model.architecture import ModelArchitecture
 LATEST = "latest"
 INFO_FILE = "checkpoint.json"
 HF_FOLDER = "hf"
+METADATA_FILE = ".metadata"
 _STEP_NAME = re.compile(r"step_[0-9]{7,19}")
 
 
@@ -110,6 +112,14 @@ def read_info(folder: Path) -> CheckpointInfo:
             f"checkpoint must have a readable {INFO_FILE}, got {folder}: {error}. "
             "Choose another checkpoint."
         ) from error
+
+
+def fingerprint(folder: Path) -> str:
+    """Tells checkpoints apart by what describes them, without reading the weights."""
+    digest = hashlib.sha256()
+    for name in (INFO_FILE, METADATA_FILE):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
 
 
 def complete_steps(root: Path) -> list[Path]:

@@ -44,6 +44,7 @@ from megatron_crossic.checkpoint.moments import restore_moments, sharded_moments
 from megatron_crossic.checkpoint.sound import check_content
 from megatron_crossic.checkpoint.writer import RankWriter
 from megatron_crossic.errors import CheckpointError, DataError
+from megatron_crossic.model.adapter_layout import MODULE as ADAPTERS
 
 WEIGHTS_PREFIX = "model."
 CONFIG_FILE = "config.yaml"
@@ -98,7 +99,7 @@ def save_checkpoint(
         if is_main:
             start(root, info.step)
         dist.barrier()
-        weights = _sharded_weights(state.models)
+        weights = _trained_weights(state.models)
         moments = sharded_moments(state.optimizer, weights, loading=False)
         everything = {**weights, "optimizer": moments, "rng": _sharded_rng()}
         force_all_tensors_to_non_fp8(everything)  # after the moments, which look for the tensors
@@ -118,18 +119,32 @@ def load_weights(folder: Path, *chunks: GPTModel) -> list[dict[str, Any]]:
 
     Returns what was read, by chunk: weights kept in FP8 have lost digits that it still has.
 
-    Extra states are not: a checkpoint trained on the CPU lacks some that Transformer Engine asks
-    for, the FP8 recipe used here keeps nothing in them, and Transformer Engine unpickles them.
+    Adapters stay as they are: a checkpoint of a whole model has none.
     """
-    request = _sharded_weights(chunks)
+    return _load_into(chunks, folder, adapters=False)
+
+
+def load_adapters(folder: Path, *chunks: GPTModel) -> None:
+    """Fill the adapters of this rank's chunks from the checkpoint of a LoRA run."""
+    _load_into(chunks, folder, adapters=True)
+
+
+def _load_into(chunks: Sequence[GPTModel], folder: Path, *, adapters: bool) -> list[dict[str, Any]]:
+    """Fill either the adapters or all the other weights.
+
+    Extra states are not read: a checkpoint trained on the CPU lacks some that Transformer Engine
+    asks for, the FP8 recipe used here keeps nothing in them, and Transformer Engine unpickles them.
+    """
+    request = _sharded_weights(chunks, adapters=adapters)
     tensors = {k: part for k, part in request.items() if not isinstance(part, ShardedObject)}
     loaded = dict.fromkeys(request) | _load(tensors, folder, kinds=(WEIGHTS_PREFIX,))
     weights = []
     for number, chunk in enumerate(chunks):
         prefix = _chunk_prefix(number) + WEIGHTS_PREFIX
-        names = [name for name in loaded if name.startswith(prefix)]
+        names = [name for name in request if name.startswith(prefix)]
         weights.append({name.removeprefix(prefix): loaded[name] for name in names})
-        chunk.load_state_dict(weights[-1])
+        rest = {k: v for k, v in chunk.state_dict().items() if _is_adapter(k) != adapters}
+        chunk.load_state_dict({**rest, **weights[-1]})
     return weights
 
 
@@ -168,8 +183,9 @@ def _damage(folder: Path, kinds: tuple[str, ...]) -> str | None:
 
 def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool) -> None:
     """Restore model and optimizer as after `step`; random states fit the same layout only."""
-    load_weights(folder, *state.models)
-    weights = _sharded_weights(state.models)
+    models = state.models
+    (load_adapters if has_adapters(models[0]) else load_weights)(folder, *models)
+    weights = _trained_weights(models)
     request = {"optimizer": sharded_moments(state.optimizer, weights, loading=True)}
     if with_rng:
         request["rng"] = _sharded_rng()
@@ -179,8 +195,22 @@ def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool)
         _restore_rng(loaded["rng"])
 
 
-def _sharded_weights(chunks: Sequence[GPTModel]) -> ShardedStateDict:
-    """This rank's part of every weight, with the names they have in checkpoints.
+def has_adapters(model: GPTModel) -> bool:
+    """Whether a LoRA run trains the model."""
+    return hasattr(model, ADAPTERS)
+
+
+def _is_adapter(name: str) -> bool:
+    return name.startswith(f"{ADAPTERS}.")
+
+
+def _trained_weights(chunks: Sequence[GPTModel]) -> ShardedStateDict:
+    """What a checkpoint of the model holds: the adapters where there are some, else all weights."""
+    return _sharded_weights(chunks, adapters=has_adapters(chunks[0]))
+
+
+def _sharded_weights(chunks: Sequence[GPTModel], *, adapters: bool) -> ShardedStateDict:
+    """This rank's part of every weight, or of every adapter, by its name in checkpoints.
 
     megatron-core lets the vocabulary differ in size and fills up with zeros. Here its padding does
     not depend on the layout, so another size is another model.
@@ -189,6 +219,7 @@ def _sharded_weights(chunks: Sequence[GPTModel]) -> ShardedStateDict:
         _chunk_prefix(number) + name: part
         for number, chunk in enumerate(chunks)
         for name, part in chunk.sharded_state_dict(prefix=WEIGHTS_PREFIX).items()
+        if _is_adapter(name.removeprefix(WEIGHTS_PREFIX)) == adapters
     }
     for part in nested_values(weights):
         if isinstance(part, ShardedTensor):

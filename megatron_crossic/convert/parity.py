@@ -18,9 +18,9 @@ from transformers.utils import logging as transformers_logging
 
 from megatron_crossic.backend import select_backend
 from megatron_crossic.checkpoint.folder import find_checkpoint
-from megatron_crossic.checkpoint.state import load_weights
-from megatron_crossic.checkpoint.stream import TensorReader
+from megatron_crossic.checkpoint.state import load_adapters, load_weights
 from megatron_crossic.config import ParallelConfig, PrecisionConfig
+from megatron_crossic.convert.adapters import TrainedAdapters, WeightReader
 from megatron_crossic.convert.from_hf import stored_dtypes
 from megatron_crossic.convert.safetensors_folder import TensorFile, open_folder, read_tensor
 from megatron_crossic.convert.to_hf import checked_architecture
@@ -28,6 +28,7 @@ from megatron_crossic.errors import CheckpointError
 from megatron_crossic.files import write_text_atomically
 from megatron_crossic.model.architecture import ModelArchitecture
 from megatron_crossic.model.build import CrossicGPTModel, build_model
+from megatron_crossic.model.lora import add_adapters, merge_adapters
 from megatron_crossic.model.weights import Weight, weights
 from megatron_crossic.parallel import parallel_groups
 
@@ -95,18 +96,19 @@ class ParityReport:
             raise CheckpointError("\n       ".join(found))
 
 
-def compare(*, hf: Path, checkpoint: Path) -> ParityReport:
+def compare(*, hf: Path, checkpoint: Path, base: Path | None = None) -> ParityReport:
     """Compare a Hugging Face folder with the newest checkpoint under `checkpoint`, or that step."""
     step = find_checkpoint(checkpoint)
     architecture = checked_architecture(step)
+    reader = WeightReader(step, base=base)
     files = open_folder(hf)
     tokens = random_tokens(architecture)
     hf_logits, hf_loss = run_transformers(hf, tokens)
-    logits, loss = run_megatron(step, architecture, files, tokens)
+    logits, loss = run_megatron(step, architecture, files, tokens, adapters=reader.adapters)
     difference = (hf_logits - logits).abs().max().item()
     return ParityReport(
         num_tensors=sum(len(weight.hf_shapes()) for weight in weights(architecture)),
-        different_tensors=tuple(different_tensors(architecture, files, TensorReader(step))),
+        different_tensors=tuple(different_tensors(architecture, files, reader)),
         num_tokens=tokens.numel(),
         max_absolute=difference,
         max_relative=difference / hf_logits.abs().max().item(),
@@ -129,12 +131,12 @@ def random_tokens(architecture: ModelArchitecture) -> Tensor:
 
 
 def different_tensors(
-    architecture: ModelArchitecture, files: dict[str, TensorFile], reader: TensorReader
+    architecture: ModelArchitecture, files: dict[str, TensorFile], reader: WeightReader
 ) -> Iterator[str]:
     """Names of Hugging Face tensors that are not what the checkpoint holds, in either direction."""
     for weight in weights(architecture):
         originals = {name: read_tensor(name, files[name]) for name in weight.hf_shapes()}
-        stored = reader.read(weight.key, shape=weight.megatron_shape(), layer=weight.layer)
+        stored = reader.read(weight)
         exported = weight.to_hf(stored)
         imported = _imports_to(weight, originals, stored)
         for name, original in originals.items():
@@ -167,7 +169,12 @@ def run_transformers(hf: Path, tokens: Tensor) -> tuple[Tensor, float]:
 
 @torch.no_grad()
 def run_megatron(
-    step: Path, architecture: ModelArchitecture, files: dict[str, TensorFile], tokens: Tensor
+    step: Path,
+    architecture: ModelArchitecture,
+    files: dict[str, TensorFile],
+    tokens: Tensor,
+    *,
+    adapters: TrainedAdapters | None = None,
 ) -> tuple[Tensor, float]:
     """Logits [batch, seq, vocab] and mean loss of our model in fp32, in this process alone."""
     parallel, backend = ParallelConfig(), select_backend("cpu")
@@ -180,7 +187,11 @@ def run_megatron(
             max_sequence_length=tokens.shape[1],
             initialize=False,
         )
-        load_weights(step, model)
+        load_weights(adapters.base if adapters else step, model)
+        if adapters:
+            add_adapters(model, adapters.lora, seed=SEED)
+            load_adapters(step, model)
+            merge_adapters(model)
         _round(model, stored_dtypes(architecture, files))
         positions = torch.arange(tokens.shape[1]).expand_as(tokens)
         logits = model(tokens, positions, None)[..., : architecture.vocab_size]

@@ -8,7 +8,9 @@ whole file's tensors in memory at once.
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from torch import Tensor
 
 from megatron_crossic.convert import Progress
 from megatron_crossic.errors import CheckpointError
-from megatron_crossic.files import atomic_output
+from megatron_crossic.files import PARTIAL_SUFFIX, atomic_output, sync_folder, unwritable
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -223,3 +225,23 @@ def _header(tensors: Sequence[OutputTensor]) -> Mapping[str, Any]:
         }
         begin = end
     return header
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder that gets the name `path` at the end, replacing what was there."""
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        partial.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise unwritable(path, error) from error
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise

@@ -2,9 +2,7 @@
 
 import functools
 import json
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import torch
 from torch import Tensor
 
 from megatron_crossic.checkpoint.folder import HF_FOLDER, find_checkpoint, read_info
-from megatron_crossic.checkpoint.stream import TensorReader
+from megatron_crossic.convert.adapters import ADAPTER_CONFIG, WeightReader, write_adapter
 from megatron_crossic.convert.from_hf import (
     CONFIG_FILE,
     DTYPES_FILE,
@@ -21,9 +19,14 @@ from megatron_crossic.convert.from_hf import (
     dtype_name,
     read_config,
 )
-from megatron_crossic.convert.safetensors_folder import DTYPES, OutputTensor, write_folder
+from megatron_crossic.convert.safetensors_folder import (
+    DTYPES,
+    OutputTensor,
+    new_folder,
+    write_folder,
+)
 from megatron_crossic.errors import CheckpointError, ConfigError
-from megatron_crossic.files import PARTIAL_SUFFIX, refuse_existing, sync_folder, unwritable
+from megatron_crossic.files import refuse_existing
 from megatron_crossic.model.architecture import ModelArchitecture, architecture_from_hf
 from megatron_crossic.model.weights import Weight, weights
 
@@ -44,12 +47,20 @@ class ExportReport:
 
 
 def export_checkpoint(
-    *, checkpoint: Path, output: Path, overwrite: bool = False, progress: Progress | None = None
+    *,
+    checkpoint: Path,
+    output: Path,
+    base: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
 ) -> ExportReport:
-    """Write the newest checkpoint under `checkpoint` (or that step) as a Hugging Face folder."""
+    """Write the newest checkpoint under `checkpoint` (or that step) as a Hugging Face folder.
+
+    Adapters are merged into their base weights, which lie in `base` if they were moved.
+    """
     step = find_checkpoint(checkpoint)
     architecture = checked_architecture(step)
-    reader = TensorReader(step)
+    reader = WeightReader(step, base=base)
     dtypes = export_dtypes(step, architecture)
     tensors = _output_tensors(reader, architecture, dtypes)
     check_output(output, step, overwrite=overwrite)
@@ -65,16 +76,33 @@ def export_checkpoint(
     )
 
 
-def check_output(output: Path, step: Path, *, overwrite: bool) -> None:
+def export_adapter(
+    *, checkpoint: Path, output: Path, base: Path | None = None, overwrite: bool = False
+) -> int:
+    """Write the adapters of a LoRA run as a folder for `peft`; returns the number of tensors."""
+    step = find_checkpoint(checkpoint)
+    architecture = checked_architecture(step)
+    reader = WeightReader(step, base=base)
+    if reader.adapters is None:
+        raise ConfigError(
+            f"--adapter must go with the checkpoint of a LoRA run, got a whole model in {step}. "
+            "Leave it out."
+        )
+    check_output(output, step, overwrite=overwrite, marker=ADAPTER_CONFIG)
+    name = read_config(step / HF_FOLDER).get("_name_or_path")
+    return write_adapter(output, reader, architecture, base_name=name)
+
+
+def check_output(output: Path, step: Path, *, overwrite: bool, marker: str = CONFIG_FILE) -> None:
     """Refuse what exists; `overwrite` replaces a model, never a checkpoint or another folder."""
     refuse_existing(output, overwrite=overwrite)
     if not output.is_dir() or not any(output.iterdir()):
         return
     holds_step = step.resolve().is_relative_to(output.resolve())
-    if holds_step or not (output / CONFIG_FILE).is_file():
+    if holds_step or not (output / marker).is_file():
         raise ConfigError(
             f"--overwrite must replace a Hugging Face model, got {output} "
-            f"{'with the checkpoint in it' if holds_step else f'without {CONFIG_FILE}'}. "
+            f"{'with the checkpoint in it' if holds_step else f'without {marker}'}. "
             "Choose another output."
         )
 
@@ -107,14 +135,13 @@ def export_dtypes(step: Path, architecture: ModelArchitecture) -> dict[str, torc
         ) from error
 
 
-def read_weight(reader: TensorReader, weight: Weight) -> dict[str, Tensor]:
+def read_weight(reader: WeightReader, weight: Weight) -> dict[str, Tensor]:
     """Read one weight and divide it into its Hugging Face tensors, in the checkpoint's format."""
-    tensor = reader.read(weight.key, shape=weight.megatron_shape(), layer=weight.layer)
-    return weight.to_hf(tensor)
+    return weight.to_hf(reader.read(weight))
 
 
 def _output_tensors(
-    reader: TensorReader, architecture: ModelArchitecture, dtypes: Mapping[str, torch.dtype]
+    reader: WeightReader, architecture: ModelArchitecture, dtypes: Mapping[str, torch.dtype]
 ) -> list[OutputTensor]:
     # Tensors of one weight are written in a row: the last one read is enough to keep.
     read = functools.lru_cache(maxsize=1)(functools.partial(read_weight, reader))
@@ -137,32 +164,12 @@ def _load(
 
 
 def _casts(
-    reader: TensorReader, architecture: ModelArchitecture, dtypes: Mapping[str, torch.dtype]
+    reader: WeightReader, architecture: ModelArchitecture, dtypes: Mapping[str, torch.dtype]
 ) -> dict[str, str]:
     """Tensors whose format in the checkpoint loses digits on the way out."""
     return {
         name: f"{dtype_name(stored)} -> {dtype_name(dtypes[name])}"
         for weight in weights(architecture)
         for name in weight.hf_shapes()
-        if (stored := reader.dtype(weight.key)) != dtypes[name]
+        if (stored := reader.dtype(weight)) != dtypes[name]
     }
-
-
-@contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder that gets the name `path` at the end, replacing what was there."""
-    partial = path.with_name(path.name + PARTIAL_SUFFIX)
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        if path.exists():
-            shutil.rmtree(path)
-        partial.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise unwritable(path, error) from error
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise

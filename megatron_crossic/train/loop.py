@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from megatron_crossic.backend import Backend
@@ -19,6 +20,7 @@ from megatron_crossic.checkpoint.state import (
 from megatron_crossic.errors import CrossicError
 from megatron_crossic.files import write_text_atomically
 from megatron_crossic.model.build import build_chunks
+from megatron_crossic.model.lora import add_adapters, seed_window
 from megatron_crossic.parallel import Rank, parallel_groups
 from megatron_crossic.train.batches import Batch, windows_to_batch
 from megatron_crossic.train.metrics import MetricsLog, SilentLog, StepMetrics, open_metrics
@@ -31,7 +33,7 @@ from megatron_crossic.train.optimizer import (
 )
 from megatron_crossic.train.options import to_yaml
 from megatron_crossic.train.order import BatchShare, Order
-from megatron_crossic.train.plan import RunPlan, layout_details, resume_details
+from megatron_crossic.train.plan import RunPlan, layout_details, lora_details, resume_details
 from megatron_crossic.train.schedule import learning_rate
 from megatron_crossic.train.step import StepShape, run_microbatches
 from megatron_crossic.train.validate import validate
@@ -86,6 +88,7 @@ class Run:
             self._batches(step),
             self.shape,
             num_microbatches=self.plan.num_microbatches,
+            before_pass=partial(self._before_pass, step),
         )
         _require_finite("loss", report.loss, step)
         set_rate(self.state.optimizer, config.optimizer, rate=rate)
@@ -109,6 +112,13 @@ class Run:
             seconds=seconds,
             peak_memory_bytes=self.backend.peak_memory_bytes(),
         )
+
+    def _before_pass(self, step: int, number: int) -> None:
+        """Adapters drop by the windows they see."""
+        config = self.plan.config
+        if config.lora is not None:
+            done = (step - 1) * config.global_batch_size
+            seed_window(done + self.share.first_position(microbatch=number))
 
     def _batches(self, step: int) -> Iterator[Batch]:
         """This rank's microbatches of `step`, made one by one."""
@@ -147,6 +157,7 @@ class Run:
                 "resume": resume_details(plan),
                 "layout": layout_details(plan),
                 "num_windows": step * plan.config.global_batch_size,
+                **lora_details(plan),
             },
         )
         with gathered_weights(self.state.chunks):
@@ -179,15 +190,19 @@ def _set_up(plan: RunPlan, rank: Rank, backend: Backend) -> Run:
         max_sequence_length=plan.data.seq_length,
         initialize=False,
     )
+    if config.lora is not None:
+        for model in models:
+            add_adapters(model, config.lora, seed=config.seed)
     chunks = wrap_for_training(models, config.parallel, config.precision)
     optimizer = build_optimizer(
         chunks, config.optimizer, parallel=config.parallel, precision=config.precision
     )
     state = TrainingState(chunks=chunks, optimizer=optimizer)
+    if not plan.resumes or config.lora is not None:
+        weights = load_weights(plan.base, *models)
     if plan.resumes:
         load_state(plan.source, state, step=plan.info.step, with_rng=plan.same_layout)
     else:
-        weights = load_weights(plan.source, *models)
         reload_main_weights(optimizer, weights if config.precision.fp8_param_gather else None)
     return Run(
         plan=plan,

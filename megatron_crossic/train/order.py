@@ -125,3 +125,10 @@ class BatchShare:
         """
         grouped = windows.reshape(-1, self.data_size, self.micro_batch_size)
         return list(grouped[:, self.data_rank])
+
+    def first_position(self, *, microbatch: int) -> int:
+        """Where in the global batch a microbatch of this rank begins; it is contiguous there.
+
+        In the example above microbatch 1 of rank 1 begins at position 6.
+        """
+        return (microbatch * self.data_size + self.data_rank) * self.micro_batch_size

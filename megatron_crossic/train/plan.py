@@ -3,12 +3,12 @@
 A dry run prints the plan; a real run executes it.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from megatron_crossic.backend import Backend
-from megatron_crossic.checkpoint.folder import HF_FOLDER, CheckpointInfo, read_info
+from megatron_crossic.checkpoint.folder import HF_FOLDER, CheckpointInfo, fingerprint, read_info
 from megatron_crossic.checkpoint.sound import SoundCheckpoint, find_sound
 from megatron_crossic.config import RunConfig, raise_problems
 from megatron_crossic.data.tokenizer import load_tokenizer
@@ -37,6 +37,8 @@ class RunPlan:
     """What the user should know about that checkpoint."""
     resumes: bool
     """Whether `source` is this run's own, so that optimizer and position come from it too."""
+    base: Path
+    """Checkpoint the frozen weights of a LoRA run come from; `source` otherwise."""
     device: str
     """Name of the backend."""
     world_size: int
@@ -85,6 +87,7 @@ def make_plan(config: RunConfig, backend: Backend, *, world_size: int) -> RunPla
     num_microbatches = config.num_microbatches(data_parallel_size=data_size)
     source, resumes = find_source(config)
     info = read_info(source.folder)
+    base = find_base(config) if resumes and config.lora is not None else source.folder
     data = open_data(config.data)
     length = length_as_given(config)
     config = with_steps(config, num_windows=len(data.train), seq_length=data.seq_length)
@@ -104,6 +107,7 @@ def make_plan(config: RunConfig, backend: Backend, *, world_size: int) -> RunPla
         + _round_problems(config, num_microbatches)
         + data_problems(data, info.architecture, config)
         + other_tokenizer
+        + base_problems(base, config, resumes=resumes)
     )
     plan = RunPlan(
         config=config,
@@ -112,6 +116,7 @@ def make_plan(config: RunConfig, backend: Backend, *, world_size: int) -> RunPla
         warnings=(*source.passed_over, *warnings),
         info=info,
         resumes=resumes,
+        base=base,
         device=backend.NAME,
         world_size=world_size,
         data_size=data_size,
@@ -136,13 +141,37 @@ def find_source(config: RunConfig) -> tuple[SoundCheckpoint, bool]:
             f"checkpoint.initial must name a checkpoint for a new run, got nothing and no "
             f"checkpoints in {config.run_dir}. Give one made by convert_checkpoint.py from-hf."
         )
-    initial = find_sound(config.checkpoint.initial)
+    return _find_initial(config.checkpoint.initial), False
+
+
+def _find_initial(path: Path) -> SoundCheckpoint:
+    initial = find_sound(path)
     if initial is None:
         raise CheckpointError(
-            f"checkpoint.initial must be a folder with a complete checkpoint, got "
-            f"{config.checkpoint.initial}. Give a step folder, or the folder that holds `latest`."
+            f"checkpoint.initial must be a folder with a complete checkpoint, got {path}. "
+            "Give a step folder, or the folder that holds `latest`."
         )
-    return initial, False
+    return initial
+
+
+def find_base(config: RunConfig) -> Path:
+    """The weights that a LoRA run which resumes adapts; its own checkpoints hold adapters only."""
+    if config.checkpoint.initial is None:
+        raise ConfigError(
+            "checkpoint.initial must name the base model's checkpoint when a LoRA run resumes, "
+            "got nothing. Give the one the run started from."
+        )
+    return _find_initial(config.checkpoint.initial).folder
+
+
+def base_problems(base: Path, config: RunConfig, *, resumes: bool) -> list[str]:
+    """Weights that start a run must be whole."""
+    if (resumes and config.lora is None) or "lora" not in read_info(base).details:
+        return []
+    return [
+        f"checkpoint.initial must hold a whole model, got the adapters of a LoRA run in {base}. "
+        "Merge them: convert_checkpoint.py to-hf, then from-hf."
+    ]
 
 
 def _round_problems(config: RunConfig, num_microbatches: int) -> list[str]:
@@ -237,7 +266,26 @@ def resume_details(plan: RunPlan) -> dict[str, Any]:
         "data.attention_scope": config.data.attention_scope,
         "global_batch_size": config.global_batch_size,
         "precision.compute": "fp32" if config.precision.compute == "fp32" else "bf16",
+        **_lora_resume_details(plan),
     }
+
+
+def _lora_resume_details(plan: RunPlan) -> dict[str, Any]:
+    """Dropout may change between two parts of a run; the adapters and what they adapt may not."""
+    lora = plan.config.lora
+    return {
+        "lora.rank": lora and lora.rank,
+        "lora.alpha": lora and lora.alpha,
+        "lora.targets": lora and sorted(lora.targets),
+        "base weights in checkpoint.initial": lora and fingerprint(plan.base),
+    }
+
+
+def lora_details(plan: RunPlan) -> dict[str, Any]:
+    """What an export of adapters must know; nothing for a run that trains the weights."""
+    if plan.config.lora is None:
+        return {}
+    return {"lora": {**asdict(plan.config.lora), "base": str(plan.base.resolve())}}
 
 
 def layout_details(plan: RunPlan) -> dict[str, int | str]:

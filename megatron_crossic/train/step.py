@@ -16,6 +16,12 @@ from megatron_crossic.train.batches import Batch, context_share, packed, segment
 from megatron_crossic.train.loss import LossReport, reduce_reports, sum_losses, total_to_report
 
 LossFunction = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+BeforePass = Callable[[int], None]
+"""Called with the number of a microbatch in its step, counted from 0."""
+
+
+def _nothing(_: int) -> None:
+    pass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,16 +43,19 @@ def run_microbatches(
     *,
     num_microbatches: int,
     forward_only: bool = False,
+    before_pass: BeforePass = _nothing,
 ) -> LossReport:
     """Run the model over `batches`; without `forward_only` leave reduced gradients behind.
 
-    `chunks` are this rank's part of the model. Returns the mean over the tokens of all ranks, on
+    `chunks` are this rank's part of the model; `before_pass` is called before each passes a
+    microbatch. Returns the mean over the tokens of all ranks, on
     all ranks.
     """
+    # Every chunk sees every microbatch, a few of them after another chunk.
+    numbered = [enumerate(part) for part in tee(batches, len(chunks))]
     reports: Sequence[Tensor] = get_forward_backward_func()(
-        forward_step_func=partial(_forward, shape=shape),
-        # Every chunk sees every microbatch, a few of them after another chunk.
-        data_iterator=list(tee(batches, len(chunks))) if len(chunks) > 1 else batches,
+        forward_step_func=partial(_forward, shape=shape, before_pass=before_pass),
+        data_iterator=numbered if len(chunks) > 1 else numbered[0],
         model=list(chunks),
         num_microbatches=num_microbatches,
         # What pipeline stages send each other: segments travel as one row, however many windows.
@@ -59,9 +68,14 @@ def run_microbatches(
 
 
 def _forward(
-    batches: Iterator[Batch], model: DistributedDataParallel, *, shape: StepShape
+    batches: Iterator[tuple[int, Batch]],
+    model: DistributedDataParallel,
+    *,
+    shape: StepShape,
+    before_pass: BeforePass,
 ) -> tuple[Tensor, LossFunction]:
-    batch = next(batches)
+    number, batch = next(batches)
+    before_pass(number)
     segments = None
     if shape.has_segments:
         segments = segments_of(batch, shape.device)

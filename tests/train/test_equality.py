@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from tiny_architecture import TINY
+from tiny_layouts import LAYOUTS
 from tiny_runs import (
     every_step,
     losses,
@@ -41,15 +42,6 @@ ATTENTION = MemoryConfig(recompute="selective", recompute_modules=("core_attn",)
 ONE = ParallelConfig()
 VPP = ParallelConfig(pipeline=2, virtual_pipeline=2)
 EARLY = ParallelConfig(distributed_optimizer=True, overlap_grad_reduce=True)
-LAYOUTS = {
-    "TP2": (2, ParallelConfig(tensor=2)),
-    "TP2+SP": (2, ParallelConfig(tensor=2, sequence=True)),
-    "PP2": (2, ParallelConfig(pipeline=2)),
-    "VPP2*2": (2, VPP),
-    "DP2": (2, ONE),
-    "DP2+DO": (2, ParallelConfig(distributed_optimizer=True)),
-    "TP2*PP2": (4, ParallelConfig(tensor=2, pipeline=2)),
-}
 OVERLAPS = {
     "DP2 grad": (2, ParallelConfig(overlap_grad_reduce=True)),
     "DP2+DO grad": (2, EARLY),

@@ -48,3 +48,12 @@ def test_ranks_share_a_batch_in_fixed_slices() -> None:
     shares = [BatchShare(data_rank=r, data_size=2, micro_batch_size=2) for r in range(2)]
     read_by = [[m.tolist() for m in share.microbatches(windows)] for share in shares]
     assert read_by == [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
+
+
+def test_a_microbatch_is_contiguous_in_the_global_batch() -> None:
+    windows = np.arange(8)
+    for rank in range(2):
+        share = BatchShare(data_rank=rank, data_size=2, micro_batch_size=2)
+        for i, numbers in enumerate(share.microbatches(windows)):
+            first = share.first_position(microbatch=i)
+            assert numbers.tolist() == [first, first + 1]
