@@ -42,7 +42,7 @@ from megatron_crossic.checkpoint.folder import (
 from megatron_crossic.checkpoint.moments import restore_moments, sharded_moments
 from megatron_crossic.checkpoint.sound import check_content
 from megatron_crossic.checkpoint.writer import RankWriter
-from megatron_crossic.errors import CheckpointError, DataError
+from megatron_crossic.errors import CheckpointError, DamagedCheckpointError, DataError
 
 WEIGHTS_PREFIX = "model."
 CONFIG_FILE = "config.yaml"
@@ -74,6 +74,7 @@ def save_checkpoint(
     config_yaml: str,
     hf_source: Path,
     keep_last: int,
+    keep_every: int | None = None,
 ) -> Path:
     """Save a complete checkpoint and make it the latest; every rank calls this together.
 
@@ -94,7 +95,8 @@ def save_checkpoint(
                 shutil.copytree(hf_source / HF_FOLDER, folder / HF_FOLDER)
             (folder / CONFIG_FILE).write_text(config_yaml, encoding="utf-8")
             write_info(folder, info)
-            remove_old(complete(root, info.step), keep_last=keep_last)
+            newest = complete(root, info.step)
+            remove_old(newest, keep_last=keep_last, keep_every=keep_every)
         dist.barrier()
     return root / folder.stem
 
@@ -121,7 +123,7 @@ def _load(request: ShardedStateDict, folder: Path, *, kinds: tuple[str, ...]) ->
     problems: list[str | None] = [None] * dist.get_world_size()
     dist.all_gather_object(problems, _damage(folder, kinds))
     if damaged := next(filter(None, problems), None):
-        raise CheckpointError(damaged)
+        raise DamagedCheckpointError(damaged)
     with (
         _failing_to("load", folder),
         patch.dict(os.environ, TORCH_FORCE_WEIGHTS_ONLY_LOAD="1"),
@@ -141,7 +143,10 @@ def _damage(folder: Path, kinds: tuple[str, ...]) -> str | None:
 
 
 def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool) -> None:
-    """Restore model and optimizer as after `step`; random states fit the same layout only."""
+    """Restore model and optimizer as after `step` updates; random states fit one layout only.
+
+    `DamagedCheckpointError`, on all ranks, where the bytes are not those written.
+    """
     load_weights(folder, state.model.module)
     weights = _sharded_weights(state.model.module)
     request = {"optimizer": sharded_moments(state.optimizer, weights, loading=True)}

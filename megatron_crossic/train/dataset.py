@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.config import DataConfig
+from megatron_crossic.data.spans import NO_PAIR
 from megatron_crossic.data.store import WindowStore, open_windows
 from megatron_crossic.errors import ConfigError, DataError
 
@@ -27,6 +28,25 @@ class Window:
     languages: NDArray[np.uint8]  # [spans]; the number of languages stands for none
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairSource:
+    """Where a pair came from."""
+
+    pair: int
+    """Its number in the data set."""
+    id: str
+    titles: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WindowSources:
+    """A window by the name its data set knows it under, and the pairs in it."""
+
+    prefix: str
+    window: int
+    pairs: tuple[PairSource, ...]
+
+
 class WindowData:
     """The windows of one or more data sets, numbered through in the order given."""
 
@@ -40,15 +60,30 @@ class WindowData:
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: int) -> Window:
-        number = int(np.searchsorted(self._ends, index, side="right"))
+        number, local = self._place(index)
         store = self._stores[number]
-        local = index - (self._ends[number - 1] if number else 0)
         spans = store.spans(local)
         return Window(
             tokens=store.tokens(local),
             lengths=spans["length"],
             roles=spans["role"],
             languages=self._numbers[number][spans["language"]],
+        )
+
+    def _place(self, index: int) -> tuple[int, int]:
+        """The data set a window is in, and its number there."""
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        return number, index - (self._ends[number - 1] if number else 0)
+
+    def sources(self, index: int) -> WindowSources:
+        """Where a window's texts came from."""
+        number, local = self._place(index)
+        store = self._stores[number]
+        pairs = np.unique(store.spans(local)["pair"])
+        return WindowSources(
+            prefix=str(store.prefix),
+            window=local,
+            pairs=tuple(_pair_source(store, int(pair)) for pair in pairs if pair != NO_PAIR),
         )
 
     def fingerprint(self) -> str:
@@ -58,6 +93,13 @@ class WindowData:
             for role in ("bin", "spans"):
                 digest.update(store.manifest.files[role].sha256.encode())
         return digest.hexdigest()
+
+
+def _pair_source(store: WindowStore, pair: int) -> PairSource:
+    record = store.provenance(pair)
+    return PairSource(
+        pair=pair, id=str(record.get("id", "")), titles=tuple(map(str, record.get("titles", ())))
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

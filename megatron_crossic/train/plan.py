@@ -3,7 +3,8 @@
 A dry run prints the plan; a real run executes it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,12 @@ class RunPlan:
         return self.info.num_tokens if self.resumes else 0
 
     @property
+    def guard_memory(self) -> Mapping[str, Any]:
+        """What the guard of the loss knew at the checkpoint; nothing in a new run."""
+        memory: Mapping[str, Any] = self.info.details.get("guard", {}) if self.resumes else {}
+        return memory
+
+    @property
     def checkpoints(self) -> Path:
         """Root of this run's checkpoints."""
         return self.config.run_dir / CHECKPOINTS_FOLDER
@@ -96,6 +103,21 @@ def make_plan(config: RunConfig, backend: Backend, *, world_size: int) -> RunPla
     if resumes:
         _check_resumable(plan)
     return plan
+
+
+def without_damaged(plan: RunPlan, damaged: Mapping[Path, str]) -> RunPlan:
+    """The plan of a resumed run that goes on from the newest checkpoint not known as damaged.
+
+    `CheckpointError` where there is none: starting anew is for the user to decide.
+    """
+    source = find_sound(plan.checkpoints, damaged=damaged)
+    assert source is not None, "a run that resumes has checkpoints"
+    return replace(
+        plan,
+        source=source.folder,
+        info=read_info(source.folder),
+        warnings=(*plan.warnings, *source.passed_over),
+    )
 
 
 def find_source(config: RunConfig) -> tuple[SoundCheckpoint, bool]:

@@ -33,9 +33,11 @@ def run_microbatches(
     *,
     num_microbatches: int,
     forward_only: bool = False,
+    passes: list[Tensor] | None = None,
 ) -> LossReport:
     """Run the model over `batches`; without `forward_only` leave reduced gradients behind.
 
+    `passes` gets the report of each of this rank's passes, on the last pipeline stage.
     Returns the mean over the tokens of all ranks, on all ranks.
     """
     reports: Sequence[Tensor] = get_forward_backward_func()(
@@ -47,6 +49,8 @@ def run_microbatches(
         micro_batch_size=shape.micro_batch_size,
         forward_only=forward_only,
     )
+    if passes is not None:
+        passes.extend(reports)
     total = reduce_reports(reports, num_languages=len(shape.languages), device=shape.device)
     return total_to_report(total, shape.languages)
 
