@@ -118,8 +118,9 @@ class _Watcher:
                 timer.join()
 
     def _report(self, store: dist.Store) -> str:
-        """What two rounds of signs say; empty where another rank has said it."""
+        """What two rounds of signs say; empty where another rank has had the time to say it."""
         if store.add(f"{_KEY}/reported", 1) > 1:
+            time.sleep(5 * self._beat)  # if this rank ended first, the other would be ended too
             return ""
         before = self._signs(store)
         time.sleep(2.5 * self._beat)
