@@ -81,6 +81,7 @@ def write_windows(
             cuts = np.array([[0, 0], [len(side.tokens) for side in sides]])
             builder = BatchBuilder(dtype=layout.dtype)
             builder.begin_pair(_provenance(pair))
+            writer.add_pairs(_provenance(pair), num_pairs=1)
             builder.add_group(sides, cuts=cuts, piece_rows=np.zeros(1, dtype=np.int64))
             for windows in make_windows(
                 builder.build(),

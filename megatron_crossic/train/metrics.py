@@ -126,7 +126,7 @@ class MetricsLog(SilentLog):
         """Name the windows of a bad step; where they cannot be looked up, say so and go on."""
         try:
             lines = record(self._run_dir, found())
-        except DataError as error:
+        except (DataError, ValueError) as error:  # a damaged file must not hide the bad step
             lines = [f"  windows whose sources are not known: {error}"]
         for line in lines:
             self.say(line)
