@@ -74,7 +74,7 @@ def _start_and_kill(config: RunConfig, victims: _Victims, step: int, chance: ran
     before = _num_recorded(config)
     ranks = start_ranks(NUM_RANKS, log, run_training, config)
     # The metrics file is cut back to the checkpoint first: wait for that, then for the step.
-    _wait(ranks, lambda: log.exists() and "resuming after" in _read(log) or before == 0, log)
+    _wait(ranks, lambda: (log.exists() and "resuming after" in _read(log)) or before == 0, log)
     _wait(ranks, lambda: _num_recorded(config) >= step, log)
     if victims == "all ranks in a save":
         _wait(ranks, lambda: bool(_partials(config)), log)
@@ -137,7 +137,8 @@ def assert_equal(one: RunConfig, other: RunConfig) -> int:
     assert len(every_step(one.run_dir, "loss")) == one.num_steps
     validations = {(run.run_dir / "validation.jsonl").read_bytes() for run in (one, other)}
     assert len(validations) == 1
-    assert not _partials(one) and not _partials(other)
+    assert not _partials(one)
+    assert not _partials(other)
     return len(tensors)
 
 

@@ -8,10 +8,13 @@ from typing import Any
 import orjson
 import pytest
 from tiny_runs import every_step, run_ranks, run_training, tiny_config
+from torch import Tensor
 
 from megatron_crossic.config import ParallelConfig, RecoveryConfig, RunConfig
 from megatron_crossic.errors import ConfigError, CrossicError
 from megatron_crossic.train import loop
+from megatron_crossic.train import step as step_module
+from megatron_crossic.train.batches import Batch
 from megatron_crossic.train.guard import Guard
 from megatron_crossic.train.order import WindowOrder
 
@@ -85,24 +88,27 @@ def bad_windows(config: RunConfig) -> list[int]:
     return [int(order.global_batch(step=BAD_STEP, size=config.global_batch_size)[2])]
 
 
-def run_with_bad_window(config: RunConfig, loss_mask: float = NAN) -> None:
-    """The loss of the batch that holds one certain window in one step is spoilt."""
+def run_with_bad_window(config: RunConfig) -> None:
+    """The loss of the pass that reads one certain window in one step is no number."""
     (bad,) = bad_windows(config)
-    batches = loop.Run._batches
+    batches, sum_losses = loop.Run._batches, step_module.sum_losses
+    spoilt: list[list[int]] = []
 
-    def spoilt(run: loop.Run, step: int) -> Any:
-        tokens = run.plan.data.train[bad].tokens
-        for batch in batches(run, step):
-            holds = any(row.tolist() == tokens.tolist() for row in batch.tokens)
-            if step == BAD_STEP and holds:
-                batch.loss_mask.mul_(loss_mask)
-            yield batch
+    def remember(run: loop.Run, step: int) -> Any:
+        spoilt[:] = [run.plan.data.train[bad].tokens.tolist()] if step == BAD_STEP else []
+        return batches(run, step)
 
-    loop.Run._batches = spoilt  # type: ignore[method-assign]
+    def spoil(losses: Tensor, batch: Batch, **options: Any) -> Any:
+        is_bad = any(row in spoilt for row in batch.tokens.tolist())
+        return sum_losses(losses * NAN if is_bad else losses, batch, **options)
+
+    loop.Run._batches = remember  # type: ignore[method-assign]
+    step_module.sum_losses = spoil
     try:
         run_training(config)
     finally:
         loop.Run._batches = batches  # type: ignore[method-assign]
+        step_module.sum_losses = sum_losses
 
 
 def fails_with_bad_window(config: RunConfig) -> None:
