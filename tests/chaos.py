@@ -2,9 +2,9 @@
 
     python tests/chaos.py --kills 30 --steps 200 --work /tmp/chaos
 
-Of every three kills one hits a single random rank, one all ranks, one all ranks in the middle of a
-save. The same run is then started again, until it ends. Every tensor of the last checkpoint, weights
-and optimizer, and every loss must be equal bit for bit.
+Of every three kills one hits a single random rank, one all ranks, one all ranks in the middle of
+a save. The same run is then started again, until it ends. Every tensor of the last checkpoint,
+weights and optimizer, and every loss must be equal bit for bit.
 """
 
 import argparse
