@@ -61,6 +61,8 @@ def test_every_step_is_one_object(tmp_path: Path) -> None:
         "tokens_per_second": 1234.5,
         "seconds": 2.0,
         "peak_memory_bytes": 2_000_000_000,
+        "skipped": False,
+        "num_skipped": 0,
     }
     assert read(tmp_path / "validation.jsonl") == [
         {"step": 3, "loss": 2.0, "loss_by_language": {"en": 2.0}, "num_tokens": 7}
