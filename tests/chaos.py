@@ -8,6 +8,7 @@ weights and optimizer, and every loss must be equal bit for bit.
 """
 
 import argparse
+import os
 import random
 import signal
 import sys
@@ -54,11 +55,17 @@ def chaos_config(inputs: Path, run_dir: Path, *, num_steps: int) -> RunConfig:
     )
 
 
+def run_slowly(config: RunConfig) -> None:
+    """So slowly that whoever kills it comes in time."""
+    os.nice(5)
+    run_training(config)
+
+
 def survive(config: RunConfig, *, num_kills: int, seed: int) -> list[Kill]:
     """Run `config` to its end through `num_kills` kills."""
     chance = random.Random(seed)
     # Never so late that the run could end before the signal.
-    steps = sorted(chance.choices(range(1, config.num_steps - INTERVAL - 2), k=num_kills))
+    steps = sorted(chance.choices(range(1, config.num_steps - 3 * INTERVAL - 2), k=num_kills))
     modes = [MODES[number % len(MODES)] for number in range(num_kills)]
     chance.shuffle(modes)
     kills = [
@@ -72,12 +79,15 @@ def survive(config: RunConfig, *, num_kills: int, seed: int) -> list[Kill]:
 def _start_and_kill(config: RunConfig, victims: _Victims, step: int, chance: random.Random) -> Kill:
     log = config.run_dir.with_suffix(".log")
     before = _num_recorded(config)
-    ranks = start_ranks(NUM_RANKS, log, run_training, config)
+    log.unlink(missing_ok=True)
+    ranks = start_ranks(NUM_RANKS, log, run_slowly, config)
     # The metrics file is cut back to the checkpoint first: wait for that, then for the step.
     _wait(ranks, lambda: (log.exists() and "resuming after" in _read(log)) or before == 0, log)
     _wait(ranks, lambda: _num_recorded(config) >= step, log)
     if victims == "all ranks in a save":
-        _wait(ranks, lambda: bool(_partials(config)), log)
+        # A busy machine may look away during a save; the run must not end meanwhile.
+        too_late = _num_recorded(config) + 2 * INTERVAL
+        _wait(ranks, lambda: bool(_partials(config)) or _num_recorded(config) >= too_late, log)
         time.sleep(chance.uniform(0, 0.03))
     else:
         time.sleep(chance.uniform(0, 0.05))
