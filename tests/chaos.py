@@ -10,6 +10,7 @@ weights and optimizer, and every loss must be equal bit for bit.
 import argparse
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -78,11 +79,12 @@ def survive(config: RunConfig, *, num_kills: int, seed: int) -> list[Kill]:
 
 def _start_and_kill(config: RunConfig, victims: _Victims, step: int, chance: random.Random) -> Kill:
     log = config.run_dir.with_suffix(".log")
-    before = _num_recorded(config)
     log.unlink(missing_ok=True)
     ranks = start_ranks(NUM_RANKS, log, run_slowly, config)
     # The metrics file is cut back to the checkpoint first: wait for that, then for the step.
-    _wait(ranks, lambda: (log.exists() and "resuming after" in _read(log)) or before == 0, log)
+    # A run killed before its first checkpoint does not resume: it starts once more.
+    opening = re.compile("^(starting|resuming)", re.MULTILINE)
+    _wait(ranks, lambda: log.exists() and opening.search(_read(log)) is not None, log)
     _wait(ranks, lambda: _num_recorded(config) >= step, log)
     if victims == "all ranks in a save":
         # A busy machine may look away during a save; the run must not end meanwhile.
