@@ -26,3 +26,7 @@ class CheckpointError(CrossicError):
     """A checkpoint that is missing, incomplete, damaged or of another model."""
 
     exit_code = 4
+
+
+class DamagedCheckpointError(CheckpointError):
+    """A checkpoint whose bytes are not those written; all ranks know, an earlier one may do."""

@@ -1,5 +1,6 @@
 """Process groups: start them, ask them, end them."""
 
+import math
 import os
 import random
 from collections.abc import Iterator
@@ -38,15 +39,18 @@ class Rank:
 
 
 @contextmanager
-def parallel_groups(config: ParallelConfig, backend: Backend, *, seed: int) -> Iterator[Rank]:
+def parallel_groups(
+    config: ParallelConfig, backend: Backend, *, seed: int, timeout: timedelta = TIMEOUT
+) -> Iterator[Rank]:
     """Join the process groups of the layout and seed every generator; leave them at the end.
 
-    Reads torchrun's environment; without it the process is alone.
+    Reads torchrun's environment; without it the process is alone. After `timeout` without an answer
+    from the others a call that communicates fails.
     """
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     check_world_size(config, world_size)
     with backend.activate():
-        _join(backend, world_size)
+        _join(backend, world_size, timeout)
         try:
             parallel_state.initialize_model_parallel(
                 tensor_model_parallel_size=config.tensor,
@@ -55,6 +59,7 @@ def parallel_groups(config: ParallelConfig, backend: Backend, *, seed: int) -> I
                     config.virtual_pipeline if config.virtual_pipeline > 1 else None
                 ),
                 context_parallel_size=config.context,
+                distributed_timeout_minutes=math.ceil(timeout / timedelta(minutes=1)),
             )
             seed_everything(seed)
             yield current_rank()
@@ -63,18 +68,18 @@ def parallel_groups(config: ParallelConfig, backend: Backend, *, seed: int) -> I
             dist.destroy_process_group()
 
 
-def _join(backend: Backend, world_size: int) -> None:
+def _join(backend: Backend, world_size: int, timeout: timedelta) -> None:
     # NCCL is told its GPU, or the first barrier would guess one; gloo takes no device.
     device = backend.device() if backend.COMMUNICATION == "nccl" else None
     if "RANK" in os.environ:
-        dist.init_process_group(backend.COMMUNICATION, timeout=TIMEOUT, device_id=device)
+        dist.init_process_group(backend.COMMUNICATION, timeout=timeout, device_id=device)
     else:
         dist.init_process_group(
             backend.COMMUNICATION,
             store=HashStore(),
             rank=0,
             world_size=world_size,
-            timeout=TIMEOUT,
+            timeout=timeout,
             device_id=device,
         )
 

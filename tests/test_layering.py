@@ -15,7 +15,7 @@ PROJECT = ROOT.parent
 # Lower levels never import higher ones; members of one level may import each other without cycles.
 LEVELS = [
     {"errors"},
-    {"files", "commandline", "config", "layout_config"},
+    {"files", "commandline", "config", "layout_config", "optimization_config", "recovery_config"},
     {"manifest", "jsonl"},
     {"data", "backend", "parallel"},
     {"model", "inspection"},
@@ -32,6 +32,8 @@ TORCHLESS = {
     "commandline",
     "config",
     "layout_config",
+    "optimization_config",
+    "recovery_config",
     "manifest",
     "jsonl",
     "data",

@@ -40,6 +40,7 @@ from megatron_crossic.data.indexed import token_dtype
 from megatron_crossic.data.spans import Role
 from megatron_crossic.data.windows import WindowLayout, make_windows
 from megatron_crossic.data.writer import WindowWriter
+from megatron_crossic.jsonl import to_json_line
 from megatron_crossic.manifest import Manifest
 from megatron_crossic.model.architecture import ModelArchitecture
 from megatron_crossic.model.build import build_model
@@ -76,13 +77,14 @@ def write_windows(
     with WindowWriter(prefix, layout=layout) as writer:
         for window in range(num_windows):
             builder = BatchBuilder(dtype=layout.dtype)
-            for _ in range(pairs_per_window):
+            for pair in range(window * pairs_per_window, (window + 1) * pairs_per_window):
                 sides = [
                     GroupSide(tokens=_tokens(random, vocab_size), language=language, role=role)
                     for language, role in zip(("en", "es"), roles, strict=True)
                 ]
                 cuts = np.array([[0, 0], [len(side.tokens) for side in sides]])
-                builder.begin_pair(b"")
+                builder.begin_pair(_provenance(pair))
+                writer.add_pairs(_provenance(pair), num_pairs=1)
                 builder.add_group(sides, cuts=cuts, piece_rows=np.zeros(1, dtype=np.int64))
             for windows in make_windows(
                 builder.build(),
@@ -104,6 +106,10 @@ def write_windows(
             Manifest(kind="windows", options={}, counts=counts, files=files, details=details)
         )
     return prefix
+
+
+def _provenance(pair: int) -> bytes:
+    return to_json_line({"id": f"pair-{pair}", "titles": [f"Title {pair}", f"Título {pair}"]})
 
 
 def _tokens(random: np.random.Generator, vocab_size: int) -> np.ndarray:

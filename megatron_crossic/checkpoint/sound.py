@@ -6,13 +6,15 @@ the ranks share that when they load: 98 GB of a 7B model and its optimizer are 1
 
 import io
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from torch.distributed.checkpoint.filesystem import _StorageInfo
 
-from megatron_crossic.checkpoint.folder import INFO_FILE, candidates
+from megatron_crossic.checkpoint.folder import INFO_FILE, candidates, check_small_files
 from megatron_crossic.checkpoint.untrusted import read_index
 from megatron_crossic.errors import CheckpointError
 
@@ -26,11 +28,14 @@ class SoundCheckpoint:
     """Why newer ones were not chosen."""
 
 
-def find_sound(path: Path) -> SoundCheckpoint | None:
+def find_sound(
+    path: Path, *, damaged: Mapping[Path, str] = MappingProxyType({})
+) -> SoundCheckpoint | None:
     """The checkpoint `path` is, or the newest sound one under it; None where there is none at all.
 
     Under a root that is the one `latest` names, or the last complete one where that is damaged.
-    `CheckpointError` where there are checkpoints and none is sound.
+    `damaged` folders are passed over for the reason given; what is wrong with a tensor shows only
+    when it is read. `CheckpointError` where there are checkpoints and none is sound.
     """
     if (path / INFO_FILE).is_file():
         check_sound(path)
@@ -38,6 +43,8 @@ def find_sound(path: Path) -> SoundCheckpoint | None:
     passed_over = []
     for folder in candidates(path):
         try:
+            if folder in damaged:
+                raise CheckpointError(damaged[folder])
             check_sound(folder)
         except CheckpointError as error:
             passed_over.append(f"passed over {folder}: {error}")
@@ -52,7 +59,7 @@ def find_sound(path: Path) -> SoundCheckpoint | None:
 
 
 def check_sound(folder: Path) -> None:
-    """Refuse a checkpoint that lacks a file, or bytes its index names."""
+    """Refuse a checkpoint that lacks a file or bytes its index names, or whose index is damaged."""
     needed = {INFO_FILE: 1, "common.pt": 1, "metadata.json": 1}
     for place in read_index(folder).storage_data.values():
         end = place.offset + place.length
@@ -65,6 +72,7 @@ def check_sound(folder: Path) -> None:
                 f"checkpoint file must have {num_bytes} bytes or more, got {found} at {path}. "
                 "The checkpoint is incomplete: choose another one."
             )
+    check_small_files(folder)
 
 
 def check_content(folder: Path, *, kinds: tuple[str, ...], rank: int, world_size: int) -> None:

@@ -43,7 +43,7 @@ from megatron_crossic.checkpoint.folder import (
 from megatron_crossic.checkpoint.moments import restore_moments, sharded_moments
 from megatron_crossic.checkpoint.sound import check_content
 from megatron_crossic.checkpoint.writer import RankWriter
-from megatron_crossic.errors import CheckpointError, DataError
+from megatron_crossic.errors import CheckpointError, DamagedCheckpointError, DataError
 from megatron_crossic.model.adapter_layout import MODULE as ADAPTERS
 
 WEIGHTS_PREFIX = "model."
@@ -88,6 +88,7 @@ def save_checkpoint(
     config_yaml: str,
     hf_source: Path,
     keep_last: int,
+    keep_every: int | None = None,
 ) -> Path:
     """Save a complete checkpoint and make it the latest; every rank calls this together.
 
@@ -109,7 +110,8 @@ def save_checkpoint(
                 shutil.copytree(hf_source / HF_FOLDER, folder / HF_FOLDER)
             (folder / CONFIG_FILE).write_text(config_yaml, encoding="utf-8")
             write_info(folder, info)
-            remove_old(complete(root, info.step), keep_last=keep_last)
+            newest = complete(root, info.step)
+            remove_old(newest, keep_last=keep_last, keep_every=keep_every)
         dist.barrier()
     return root / folder.stem
 
@@ -162,7 +164,7 @@ def _load(request: ShardedStateDict, folder: Path, *, kinds: tuple[str, ...]) ->
     problems: list[str | None] = [None] * dist.get_world_size()
     dist.all_gather_object(problems, _damage(folder, kinds))
     if damaged := next(filter(None, problems), None):
-        raise CheckpointError(damaged)
+        raise DamagedCheckpointError(damaged)
     with (
         _failing_to("load", folder),
         patch.dict(os.environ, TORCH_FORCE_WEIGHTS_ONLY_LOAD="1"),
@@ -182,7 +184,10 @@ def _damage(folder: Path, kinds: tuple[str, ...]) -> str | None:
 
 
 def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool) -> None:
-    """Restore model and optimizer as after `step`; random states fit the same layout only."""
+    """Restore model and optimizer as after `step` updates; random states fit one layout only.
+
+    `DamagedCheckpointError`, on all ranks, where the bytes are not those written.
+    """
     models = state.models
     (load_adapters if has_adapters(models[0]) else load_weights)(folder, *models)
     weights = _trained_weights(models)

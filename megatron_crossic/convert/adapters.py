@@ -16,11 +16,11 @@ from torch import Tensor
 
 from megatron_crossic.checkpoint.folder import find_checkpoint, fingerprint, read_info
 from megatron_crossic.checkpoint.stream import TensorReader
-from megatron_crossic.config import LORA_TARGETS, LoraConfig
 from megatron_crossic.convert.safetensors_folder import new_folder
 from megatron_crossic.errors import CheckpointError, ConfigError
 from megatron_crossic.model.architecture import ModelArchitecture
 from megatron_crossic.model.weights import Weight, weights
+from megatron_crossic.optimization_config import LORA_TARGETS, LoraConfig
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.config import DataConfig
-from megatron_crossic.data.spans import Role
+from megatron_crossic.data.spans import NO_PAIR, Role
 from megatron_crossic.data.store import WindowStore, open_windows
 from megatron_crossic.errors import ConfigError, DataError
 
@@ -30,6 +30,25 @@ class Window:
     pairs: NDArray[np.integer]  # [spans]; likewise
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairSource:
+    """Where a pair came from."""
+
+    pair: int
+    """Its number in the data set."""
+    id: str
+    titles: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WindowSources:
+    """A window by the name its data set knows it under, and the pairs in it."""
+
+    prefix: str
+    window: int
+    pairs: tuple[PairSource, ...]
+
+
 class WindowData:
     """The windows of one or more data sets, numbered through in the order given."""
 
@@ -43,9 +62,8 @@ class WindowData:
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: int) -> Window:
-        number = int(np.searchsorted(self._ends, index, side="right"))
+        number, local = self._place(index)
         store = self._stores[number]
-        local = index - (self._ends[number - 1] if number else 0)
         spans = np.asarray(store.spans(local))  # as plain arrays: each view of a memmap costs 2 µs
         return Window(
             tokens=np.asarray(store.tokens(local)),
@@ -82,6 +100,22 @@ class WindowData:
             if Role.TARGET not in store.spans_block(0, min(num_windows, len(store)))[0]["role"]
         ]
 
+    def _place(self, index: int) -> tuple[int, int]:
+        """The data set a window is in, and its number there."""
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        return number, index - (self._ends[number - 1] if number else 0)
+
+    def sources(self, index: int) -> WindowSources:
+        """Where a window's texts came from."""
+        number, local = self._place(index)
+        store = self._stores[number]
+        pairs = np.unique(store.spans(local)["pair"])
+        return WindowSources(
+            prefix=str(store.prefix),
+            window=local,
+            pairs=tuple(_pair_source(store, int(pair)) for pair in pairs if pair != NO_PAIR),
+        )
+
     def fingerprint(self) -> str:
         """Changes with any token or span, or with the order of the data sets."""
         digest = hashlib.sha256()
@@ -89,6 +123,13 @@ class WindowData:
             for role in ("bin", "spans"):
                 digest.update(store.manifest.files[role].sha256.encode())
         return digest.hexdigest()
+
+
+def _pair_source(store: WindowStore, pair: int) -> PairSource:
+    record = store.provenance(pair)
+    return PairSource(
+        pair=pair, id=str(record.get("id", "")), titles=tuple(map(str, record.get("titles", ())))
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

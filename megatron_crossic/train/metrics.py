@@ -2,6 +2,7 @@
 
     run_dir/metrics.jsonl      one object a training step
     run_dir/validation.jsonl   one object a validation; step 0 is before training
+    run_dir/bad_steps.jsonl    one object a window of a step whose loss was bad
     run_dir/tensorboard/       the same numbers
 
 Only rank 0 writes. A resumed run first removes what lies beyond the step it resumes from, so that
@@ -10,7 +11,7 @@ every step is there once.
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -21,9 +22,11 @@ from unittest.mock import patch
 import orjson
 from torch.utils.tensorboard import SummaryWriter
 
+from megatron_crossic.errors import DataError
 from megatron_crossic.files import unwritable, write_text_atomically
 from megatron_crossic.jsonl import to_json_line
 from megatron_crossic.train.loss import LossReport
+from megatron_crossic.train.suspects import Suspect, record
 
 METRICS_FILE = "metrics.jsonl"
 VALIDATION_FILE = "validation.jsonl"
@@ -51,6 +54,10 @@ class StepMetrics:
     """Most memory rank 0 has used since it started."""
     num_windows_by_set: dict[str, int] = field(default_factory=dict)
     """Windows of this step's global batch that come from each data set of data.train."""
+    skipped: bool = False
+    """Whether the update was left out."""
+    num_skipped: int = 0
+    """Steps without update since the first step of the run."""
 
 
 class SilentLog:
@@ -65,6 +72,9 @@ class SilentLog:
     def validation(self, step: int, report: LossReport) -> None:
         """Record nothing."""
 
+    def suspects(self, found: Callable[[], Sequence[Suspect]]) -> None:
+        """Look nothing up."""
+
 
 class MetricsLog(SilentLog):
     """Rank 0's writer of everything above; use `open_metrics`."""
@@ -75,6 +85,7 @@ class MetricsLog(SilentLog):
         steps: BinaryIO,
         validations: BinaryIO,
         board: SummaryWriter,
+        run_dir: Path,
         progress: TextIO,
         num_steps: int,
         log_interval: int,
@@ -82,6 +93,7 @@ class MetricsLog(SilentLog):
         self._steps = steps
         self._validations = validations
         self._board = board
+        self._run_dir = run_dir
         self._progress = progress
         self._num_steps = num_steps
         self._log_interval = log_interval
@@ -111,6 +123,15 @@ class MetricsLog(SilentLog):
             f"validation after step {step}: loss {report.loss:.4f}"
             f"{_languages(report.loss_by_language)} over {report.num_tokens:,} tokens"
         )
+
+    def suspects(self, found: Callable[[], Sequence[Suspect]]) -> None:
+        """Name the windows of a bad step; where they cannot be looked up, say so and go on."""
+        try:
+            lines = record(self._run_dir, found())
+        except (DataError, ValueError) as error:  # a damaged file must not hide the bad step
+            lines = [f"  windows whose sources are not known: {error}"]
+        for line in lines:
+            self.say(line)
 
     def _remaining_seconds(self, step: int) -> float:
         """From the recent steps; the first one of a process is slower, so it counts if alone."""
@@ -169,6 +190,7 @@ def open_metrics(
                 steps=steps,
                 validations=validations,
                 board=board,
+                run_dir=run_dir,
                 progress=progress,
                 num_steps=num_steps,
                 log_interval=log_interval,

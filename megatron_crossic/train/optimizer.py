@@ -13,6 +13,7 @@ from megatron.core.distributed import (
 from megatron.core.models.gpt import GPTModel
 from megatron.core.optimizer import MegatronOptimizer, get_megatron_optimizer
 from megatron.core.optimizer import OptimizerConfig as MegatronOptimizerConfig
+from megatron.core.optimizer.clip_grads import clip_grad_by_total_norm_fp32
 from megatron.core.tensor_parallel import (
     ColumnParallelLinear,
     RowParallelLinear,
@@ -120,6 +121,28 @@ def reload_main_weights(
             for number, chunk in enumerate(weights)
         }
     )
+
+
+def gradient_norm(optimizer: MegatronOptimizer) -> float:
+    """Hand the gradients to the optimizer; their global norm, before clipping."""
+    optimizer.prepare_grads()
+    return float(optimizer.get_grad_norm())
+
+
+def update(optimizer: MegatronOptimizer, config: OptimizerConfig, *, grad_norm: float) -> None:
+    """Clip and change the weights, after `gradient_norm`.
+
+    megatron-core's own `step` does both at once and leaves no time to look at the norm.
+    """
+    for inner in optimizer.chained_optimizers:
+        if config.clip_grad > 0 and (parameters := inner.get_parameters()):
+            clip_grad_by_total_norm_fp32(
+                parameters,
+                max_norm=config.clip_grad,
+                total_norm=grad_norm,
+                use_decoupled_grad=inner.config.use_precision_aware_optimizer_no_fp8_or_ds_fp8,
+            )
+    optimizer.step_with_ready_grads()
 
 
 def set_rate(optimizer: MegatronOptimizer, config: OptimizerConfig, *, rate: float) -> None:

@@ -3,24 +3,28 @@
 A dry run prints the plan; a real run executes it.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from megatron_crossic.backend import Backend
 from megatron_crossic.checkpoint.folder import HF_FOLDER, CheckpointInfo, fingerprint, read_info
-from megatron_crossic.checkpoint.sound import SoundCheckpoint, find_sound
+from megatron_crossic.checkpoint.sound import find_sound
 from megatron_crossic.config import RunConfig, raise_problems
-from megatron_crossic.data.tokenizer import load_tokenizer
-from megatron_crossic.errors import CheckpointError, ConfigError, CrossicError
 from megatron_crossic.model.architecture import ModelArchitecture
 from megatron_crossic.model.layout import fp8_problems, layout_problems, recompute_problems
 from megatron_crossic.parallel import check_world_size
 from megatron_crossic.train.budget import length_as_given, with_steps
 from megatron_crossic.train.dataset import RunData, open_data
+from megatron_crossic.train.fit import compare_tokenizers, data_problems, round_problems
 from megatron_crossic.train.order import Order, make_order
-
-CHECKPOINTS_FOLDER = "checkpoints"
+from megatron_crossic.train.source import (
+    CHECKPOINTS_FOLDER,
+    base_problems,
+    find_base,
+    find_source,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +75,12 @@ class RunPlan:
         return passed // self.config.parallel.context
 
     @property
+    def guard_memory(self) -> Mapping[str, Any]:
+        """What the guard of the loss knew at the checkpoint; nothing in a new run."""
+        memory: Mapping[str, Any] = self.info.details.get("guard", {}) if self.resumes else {}
+        return memory
+
+    @property
     def checkpoints(self) -> Path:
         """Root of this run's checkpoints."""
         return self.config.run_dir / CHECKPOINTS_FOLDER
@@ -104,7 +114,7 @@ def make_plan(config: RunConfig, backend: Backend, *, world_size: int) -> RunPla
             seq_length=data.seq_length,
             micro_batch_size=config.micro_batch_size,
         )
-        + _round_problems(config, num_microbatches)
+        + round_problems(config, num_microbatches)
         + data_problems(data, info.architecture, config)
         + other_tokenizer
         + base_problems(base, config, resumes=resumes)
@@ -131,127 +141,19 @@ def make_plan(config: RunConfig, backend: Backend, *, world_size: int) -> RunPla
     return plan
 
 
-def find_source(config: RunConfig) -> tuple[SoundCheckpoint, bool]:
-    """The checkpoint to start from, and whether it is the run's own."""
-    own = find_sound(config.run_dir / CHECKPOINTS_FOLDER)
-    if own is not None:
-        return own, True
-    if config.checkpoint.initial is None:
-        raise ConfigError(
-            f"checkpoint.initial must name a checkpoint for a new run, got nothing and no "
-            f"checkpoints in {config.run_dir}. Give one made by convert_checkpoint.py from-hf."
-        )
-    return _find_initial(config.checkpoint.initial), False
+def without_damaged(plan: RunPlan, damaged: Mapping[Path, str]) -> RunPlan:
+    """The plan of a resumed run that goes on from the newest checkpoint not known as damaged.
 
-
-def _find_initial(path: Path) -> SoundCheckpoint:
-    initial = find_sound(path)
-    if initial is None:
-        raise CheckpointError(
-            f"checkpoint.initial must be a folder with a complete checkpoint, got {path}. "
-            "Give a step folder, or the folder that holds `latest`."
-        )
-    return initial
-
-
-def find_base(config: RunConfig) -> Path:
-    """The weights that a LoRA run which resumes adapts; its own checkpoints hold adapters only."""
-    if config.checkpoint.initial is None:
-        raise ConfigError(
-            "checkpoint.initial must name the base model's checkpoint when a LoRA run resumes, "
-            "got nothing. Give the one the run started from."
-        )
-    return _find_initial(config.checkpoint.initial).folder
-
-
-def base_problems(base: Path, config: RunConfig, *, resumes: bool) -> list[str]:
-    """Weights that start a run must be whole."""
-    if (resumes and config.lora is None) or "lora" not in read_info(base).details:
-        return []
-    return [
-        f"checkpoint.initial must hold a whole model, got the adapters of a LoRA run in {base}. "
-        "Merge them: convert_checkpoint.py to-hf, then from-hf."
-    ]
-
-
-def _round_problems(config: RunConfig, num_microbatches: int) -> list[str]:
-    """Interleaved stages work in rounds of as many microbatches as there are stages."""
-    stages = config.parallel.pipeline
-    if config.parallel.virtual_pipeline == 1 or num_microbatches % stages == 0:
-        return []
-    return [
-        "the number of microbatches must be a multiple of parallel.pipeline with "
-        f"virtual_pipeline > 1, got {num_microbatches} with {stages}. Change global_batch_size or "
-        "micro_batch_size, or use virtual_pipeline 1."
-    ]
-
-
-def data_problems(data: RunData, architecture: ModelArchitecture, config: RunConfig) -> list[str]:
-    """Every way in which the data sets do not fit model and layout, as messages."""
-    found = []
-    if data.vocab_size > architecture.vocab_size:
-        found.append(
-            f"vocab_size of the data sets must be at most the model's, got {data.vocab_size} with "
-            f"{architecture.vocab_size}. Make the data sets with the model's own tokenizer."
-        )
-    if data.seq_length > architecture.max_position_embeddings:
-        found.append(
-            f"seq_length of the data sets must be at most the model's max_position_embeddings, got "
-            f"{data.seq_length} with {architecture.max_position_embeddings}. Make them with a "
-            "lower --seq-length."
-        )
-    if config.data.loss_on == "target":
-        found += [
-            f"data.loss_on must be all where a data set has no target text, got target with "
-            f"{prefix}. Use all, or leave that data set out of data.train."
-            for prefix in data.train.sets_without_targets()
-        ]
-    if config.data.attention_scope != "window" and config.parallel.context > 1:
-        found.append(
-            f"data.attention_scope must be window with parallel.context above 1, got "
-            f"{config.data.attention_scope} with {config.parallel.context}. Use window, or "
-            "parallel.tensor in place of parallel.context."
-        )
-    shares = {
-        "parallel.tensor with parallel.sequence": (
-            config.parallel.tensor if config.parallel.sequence else 1
-        ),
-        "2 * parallel.context": 2 * config.parallel.context if config.parallel.context > 1 else 1,
-    }
-    found += [
-        f"{name} must divide seq_length of the data sets, got {size} with {data.seq_length}. "
-        "Change the layout or --seq-length."
-        for name, size in shares.items()
-        if data.seq_length % size
-    ]
-    return found
-
-
-def compare_tokenizers(
-    data: RunData, config: RunConfig, hf: Path
-) -> tuple[list[str], tuple[str, ...]]:
-    """Problems and warnings: the data sets must be made with the tokenizer the model came with.
-
-    A folder may have it in two forms, `tokenizer.json` and a SentencePiece model; one has to match.
+    `CheckpointError` where there is none: starting anew is for the user to decide.
     """
-    sources = sorted(hf.glob("*.model"))
-    if (hf / "tokenizer.json").is_file():
-        sources.insert(0, hf)
-    found = {}
-    warnings = []
-    for source in sources:
-        try:
-            found[source] = load_tokenizer(source).fingerprint
-        except CrossicError as error:
-            warnings.append(f"could not compare the tokenizer of the data sets with {hf}: {error}")
-    if not found or data.tokenizer_fingerprint in found.values():
-        return [], () if found else tuple(warnings)
-    name, fingerprint = next(iter(found.items()))
-    return [
-        f"data.train must be made with the tokenizer of the model, got tokenizer "
-        f"{data.tokenizer_fingerprint[:12]} in {config.data.train[0]} and {fingerprint[:12]} in "
-        f"{name}. Make the data sets again: preprocess_data.py --tokenizer {name}."
-    ], ()
+    source = find_sound(plan.checkpoints, damaged=damaged)
+    assert source is not None, "a run that resumes has checkpoints"
+    return replace(
+        plan,
+        source=source.folder,
+        info=read_info(source.folder),
+        warnings=(*plan.warnings, *source.passed_over),
+    )
 
 
 def resume_details(plan: RunPlan) -> dict[str, Any]:

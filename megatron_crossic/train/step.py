@@ -44,12 +44,13 @@ def run_microbatches(
     num_microbatches: int,
     forward_only: bool = False,
     before_pass: BeforePass = _nothing,
+    passes: list[Tensor] | None = None,
 ) -> LossReport:
     """Run the model over `batches`; without `forward_only` leave reduced gradients behind.
 
     `chunks` are this rank's part of the model; `before_pass` is called before each passes a
-    microbatch. Returns the mean over the tokens of all ranks, on
-    all ranks.
+    microbatch. `passes` gets the report of each of this rank's passes, on the last pipeline stage.
+    Returns the mean over the tokens of all ranks, on all ranks.
     """
     # Every chunk sees every microbatch, a few of them after another chunk.
     numbered = [enumerate(part) for part in tee(batches, len(chunks))]
@@ -63,6 +64,8 @@ def run_microbatches(
         micro_batch_size=1 if shape.has_segments else shape.micro_batch_size,
         forward_only=forward_only,
     )
+    if passes is not None:
+        passes.extend(reports)
     total = reduce_reports(reports, num_languages=len(shape.languages), device=shape.device)
     return total_to_report(total, shape.languages)
 

@@ -63,6 +63,8 @@ def test_every_step_is_one_object(tmp_path: Path) -> None:
         "seconds": 2.0,
         "peak_memory_bytes": 2_000_000_000,
         "num_windows_by_set": {"a": 3, "b": 1},
+        "skipped": False,
+        "num_skipped": 0,
     }
     assert read(tmp_path / "validation.jsonl") == [
         {"step": 3, "loss": 2.0, "loss_by_language": {"en": 2.0}, "num_tokens": 7}

@@ -1,0 +1,205 @@
+"""A training run in progress on one rank: its step, its validation, its checkpoint."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from megatron_crossic.backend import Backend
+from megatron_crossic.checkpoint.folder import CheckpointInfo
+from megatron_crossic.checkpoint.state import TrainingState, save_checkpoint
+from megatron_crossic.errors import CrossicError
+from megatron_crossic.model.lora import seed_window
+from megatron_crossic.train.agreement import largest
+from megatron_crossic.train.batches import Batch, windows_to_batch
+from megatron_crossic.train.guard import Guard
+from megatron_crossic.train.metrics import SilentLog, StepMetrics
+from megatron_crossic.train.optimizer import gathered_weights, gradient_norm, set_rate, update
+from megatron_crossic.train.options import to_yaml
+from megatron_crossic.train.order import BatchShare, Order
+from megatron_crossic.train.plan import RunPlan, layout_details, lora_details, resume_details
+from megatron_crossic.train.schedule import learning_rate
+from megatron_crossic.train.step import StepShape, run_microbatches
+from megatron_crossic.train.suspects import describe, find_windows
+from megatron_crossic.train.validate import validate
+from megatron_crossic.train.watch import Watch
+from megatron_crossic.train.weight_check import check_weights
+
+
+@dataclass(kw_only=True, slots=True)
+class Run:
+    """A run in progress on one rank."""
+
+    plan: RunPlan
+    backend: Backend
+    state: TrainingState
+    order: Order
+    share: BatchShare
+    shape: StepShape
+    num_tokens: int
+    """Tokens with loss seen so far, over all ranks."""
+    newest: Path
+    """Newest checkpoint of the run, or the one it started from."""
+    guard: Guard
+    watch: Watch
+
+    def step(self, step: int, metrics: SilentLog) -> StepMetrics:
+        """Forward, backward, and an update unless the step is bad."""
+        started = time.perf_counter()
+        config = self.plan.config
+        rate = learning_rate(config.schedule, step=step, num_steps=config.num_steps)
+        for chunk in self.state.chunks:
+            chunk.zero_grad_buffer()
+        self.state.optimizer.zero_grad()
+        passes: list[Tensor] = []
+        report = run_microbatches(
+            self.state.chunks,
+            self._batches(step),
+            self.shape,
+            num_microbatches=self.plan.num_microbatches,
+            before_pass=partial(self._before_pass, step),
+            passes=passes,
+        )
+        self.watch.at(f"step {step}, update")
+        set_rate(self.state.optimizer, config.optimizer, rate=rate)
+        grad_norm = gradient_norm(self.state.optimizer)
+        skipped = self._is_skipped(step, report.loss, grad_norm, passes, metrics)
+        if not skipped:
+            update(self.state.optimizer, config.optimizer, grad_norm=grad_norm)
+            self.guard.updated(report.loss)
+        self._compare_weights(step)
+        self.backend.synchronize()
+        self.watch.rest()
+        self.num_tokens += report.num_tokens
+        seconds = time.perf_counter() - started
+        return StepMetrics(
+            step=step,
+            loss=report.loss,
+            loss_by_language=report.loss_by_language,
+            grad_norm=grad_norm,
+            learning_rate=rate,
+            num_tokens=report.num_tokens,
+            num_tokens_total=self.num_tokens,
+            num_windows_by_set=self.plan.data.train.count_by_set(
+                self.order.global_batch(step=step, size=config.global_batch_size)
+            ),
+            tokens_per_second=config.global_batch_size * self.shape.seq_length / seconds,
+            seconds=seconds,
+            peak_memory_bytes=self.backend.peak_memory_bytes(),
+            skipped=skipped,
+            num_skipped=self.guard.num_skipped,
+        )
+
+    def _before_pass(self, step: int, number: int) -> None:
+        """Say where this rank is; adapters drop by the windows they see."""
+        self.watch.at(f"step {step}, pass {number + 1}")
+        config = self.plan.config
+        if config.lora is not None:
+            done = (step - 1) * config.global_batch_size
+            seed_window(done + self.share.first_position(microbatch=number))
+
+    def _is_skipped(
+        self,
+        step: int,
+        loss: float,
+        grad_norm: float,
+        passes: Sequence[Tensor],
+        metrics: SilentLog,
+    ) -> bool:
+        """Whether all ranks leave out this update; `CrossicError` where a bad one ends the run."""
+        if self.guard.is_listed(step):
+            self.guard.skipped(bad=False)
+            metrics.say(f"step {step} makes no update: it is in recovery.skip_steps")
+            return True
+        complaint = self.guard.complaint(loss=loss, grad_norm=grad_norm)
+        (is_bad,) = largest([complaint is not None], self.shape.device)
+        if not is_bad:
+            return False
+        self.guard.skipped(bad=True)
+        complaint = complaint or "loss and gradient norm must be good on all ranks, got others"
+        self._name_suspects(step, complaint, passes, metrics)
+        if self.guard.gives_up:
+            raise CrossicError(
+                f"{complaint} at step {step}. Lower schedule.peak, look at the windows named "
+                f"above, leave the step out (--recovery.skip_steps [{step}]) or every bad one "
+                "(--recovery.on_bad_loss skip); the last checkpoint is intact."
+            )
+        metrics.say(f"step {step} makes no update")
+        return True
+
+    def _name_suspects(
+        self, step: int, complaint: str, passes: Sequence[Tensor], metrics: SilentLog
+    ) -> None:
+        """Say which windows a bad step read."""
+        config = self.plan.config
+        windows = self.order.global_batch(step=step, size=config.global_batch_size)
+        found = find_windows(passes, windows, self.share)
+        metrics.say(f"warning: {complaint} at step {step}; it read")
+        metrics.suspects(
+            lambda: describe(self.plan.data.train, found, step=step, complaint=complaint)
+        )
+
+    def _compare_weights(self, step: int) -> None:
+        """Every some steps, whether the data ranks still hold the same weights."""
+        interval = self.plan.config.recovery.weight_check_interval
+        if interval is not None and step % interval == 0:
+            with gathered_weights(self.state.chunks):
+                check_weights(self.state.models, step=step)
+
+    def _batches(self, step: int) -> Iterator[Batch]:
+        """This rank's microbatches of `step`, made one by one."""
+        config = self.plan.config
+        windows = self.order.global_batch(step=step, size=config.global_batch_size)
+        for count, numbers in enumerate(self.share.microbatches(windows), start=1):
+            self.watch.at(f"step {step}, reading the windows of pass {count}")
+            batch = windows_to_batch(
+                [self.plan.data.train[int(number)] for number in numbers],
+                split_loss=config.data.split_loss,
+                loss_on=config.data.loss_on,
+                attention_scope=config.data.attention_scope,
+            )
+            yield batch
+
+    def validate(self, metrics: SilentLog, *, step: int) -> None:
+        """Record the loss on the held-out windows, if there are any."""
+        if len(self.plan.data.validation):
+            report = validate(
+                self.state.chunks,
+                self.plan.data.validation,
+                self.share,
+                self.shape,
+                split_loss=self.plan.config.data.split_loss,
+                loss_on=self.plan.config.data.loss_on,
+                attention_scope=self.plan.config.data.attention_scope,
+            )
+            metrics.validation(step, report)
+
+    def save(self, metrics: SilentLog, *, step: int) -> None:
+        """Write a checkpoint that this run, or another, can go on from."""
+        plan = self.plan
+        info = CheckpointInfo(
+            step=step,
+            num_tokens=self.num_tokens,
+            architecture=plan.architecture,
+            details={
+                "resume": resume_details(plan),
+                "layout": layout_details(plan),
+                "num_windows": step * plan.config.global_batch_size,
+                **lora_details(plan),
+                "guard": self.guard.memory(),
+            },
+        )
+        with gathered_weights(self.state.chunks):
+            self.newest = save_checkpoint(
+                plan.checkpoints,
+                self.state,
+                info,
+                config_yaml=to_yaml(plan.config),
+                hf_source=self.newest,
+                keep_last=plan.config.checkpoint.keep_last,
+                keep_every=plan.config.checkpoint.keep_every,
+            )
+        metrics.say(f"saved {self.newest}")
