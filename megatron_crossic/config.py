@@ -152,6 +152,11 @@ class RunConfig:
                 "precision.fp8_param_gather must go with parallel.distributed_optimizer, got "
                 "false. Switch both on or both off."
             )
+        if self.precision.fp8_param_gather and self.lora is not None:
+            problems.append(
+                "precision.fp8_param_gather must be false with lora, got true. Leave it out: the "
+                "weights are frozen, and there is nothing to gather but adapters."
+            )
         problems += self.memory.problems()
         problems += self.optimizer.problems()
         if self.num_steps:  # else known once the data sets are open

@@ -95,6 +95,13 @@ class PrecisionConfig:
     because checkpoints, and so exports, then hold the model's weights rounded to FP8; the
     optimizer's own stay fp32.
     """
+    check: Literal["fp32", "bf16"] | None = None
+    """Do not train: run `check_steps` steps in this format and in `compute`, from the same weights
+    on the same windows, and fail where the losses differ by more than `check_gap`."""
+    check_steps: int = 50
+    """Steps of either; the losses of the later half are compared."""
+    check_gap: float = 0.01
+    """Largest difference of the mean losses, in nats a token."""
 
     def problems(self) -> list[str]:
         """Every rule the values break, as messages."""
@@ -114,7 +121,25 @@ class PrecisionConfig:
                 "precision.grad_reduce must be fp32 with precision.compute fp32, got bf16. "
                 "Leave it out or compute in bf16."
             )
+        return found + self._check_problems()
+
+    def _check_problems(self) -> list[str]:
+        found = []
+        if self.check is not None and _DIGITS[self.check] <= _DIGITS[self.compute]:
+            found.append(
+                "precision.check must be a format with more digits than precision.compute, got "
+                f"{self.check} with {self.compute}. Check fp8 against bf16, or bf16 against fp32."
+            )
+        if self.check_steps < 2 or self.check_gap <= 0:
+            found.append(
+                "precision.check_steps must be at least 2 and check_gap above 0, got "
+                f"{self.check_steps} and {self.check_gap}. Use 50 and 0.01."
+            )
         return found
+
+
+_DIGITS = {"fp8": 4, "bf16": 8, "fp32": 24}
+"""Bits of the significand, with the hidden one; fp8 is e4m3."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,11 @@ from megatron_crossic.train.describe import describe
 from megatron_crossic.train.loop import train
 from megatron_crossic.train.options import parse
 from megatron_crossic.train.plan import make_plan
+from megatron_crossic.train.precision_check import check_precision
 
 
 def pretrain(arguments: Sequence[str]) -> str | None:
-    """Train as `arguments` say; a dry run returns what to print instead.
+    """Train as `arguments` say; a dry run or a check of the precision returns what to print.
 
     The number of processes is torchrun's. A dry run without torchrun plans for the fewest the
     layout needs, so it works on any machine.
@@ -23,5 +24,7 @@ def pretrain(arguments: Sequence[str]) -> str | None:
     plan = make_plan(config, backend, world_size=int(os.environ.get("WORLD_SIZE", alone)))
     if request.dry_run:
         return describe(plan, backend)
+    if config.precision.check is not None:
+        return check_precision(plan, backend)
     train(plan, backend)
     return None

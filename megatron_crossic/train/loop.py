@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 
 from megatron_crossic.backend import Backend
@@ -14,11 +15,29 @@ from megatron_crossic.train.plan import RunPlan
 from megatron_crossic.train.run import Run
 from megatron_crossic.train.setup import set_up
 from megatron_crossic.train.stopping import Requests, listening
-from megatron_crossic.train.watch import watching
+from megatron_crossic.train.watch import Watch, watching
 
 
 def train(plan: RunPlan, backend: Backend) -> None:
     """Run the plan to its last step; every rank calls this."""
+    with joined(plan, backend) as crew:
+        run = set_up(plan, crew.rank, backend, crew.watch)
+        with _metrics(run.plan, crew.rank) as metrics:
+            _run_steps(run, metrics, crew.requests)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Crew:
+    """This rank among the others."""
+
+    rank: Rank
+    requests: Requests
+    watch: Watch
+
+
+@contextmanager
+def joined(plan: RunPlan, backend: Backend) -> Iterator[Crew]:
+    """Join the other ranks, listen to requests, watch that nobody hangs."""
     config = plan.config
     minutes = config.recovery.timeout_minutes
     # The watch speaks first, and knows more than a call that times out.
@@ -28,9 +47,7 @@ def train(plan: RunPlan, backend: Backend) -> None:
         listening(config, is_main=rank.is_main) as requests,
         watching(minutes=minutes) as watch,
     ):
-        run = set_up(plan, rank, backend, watch)
-        with _metrics(run.plan, rank) as metrics:
-            _run_steps(run, metrics, requests)
+        yield Crew(rank=rank, requests=requests, watch=watch)
 
 
 def _run_steps(run: Run, metrics: SilentLog, requests: Requests) -> None:
