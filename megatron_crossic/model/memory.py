@@ -9,13 +9,15 @@ attention, a gated MLP and no dropout. A layer keeps, for each token of a microb
 h: both inputs of norms and both outputs; (a + 2 g) d: queries, keys and values; a d: output of the
 attention; 3 f: gate, up and their product; h is divided by tp too under sequence parallelism.
 Recomputing the MLP saves the 3 f, recomputing a layer everything but its input h.
-The last stage adds logits, once in the compute format and once in fp32 for the loss. Workspaces,
-fragmentation and what NCCL and CUDA take (some GB) come on top.
+The last stage adds logits, once in the compute format and once in fp32 for the loss. A LoRA run has
+gradients and optimizer state of its adapters alone; what they add is in `model.adapter_memory`.
+Workspaces, fragmentation and what NCCL and CUDA take (some GB) come on top.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from megatron_crossic.config import MemoryConfig, ParallelConfig, PrecisionConfig
+from megatron_crossic.config import LoraConfig, MemoryConfig, ParallelConfig, PrecisionConfig
+from megatron_crossic.model.adapter_memory import adapter_activations, adapter_parameters
 from megatron_crossic.model.architecture import ModelArchitecture
 
 
@@ -51,11 +53,12 @@ def estimate_memory(
     precision: PrecisionConfig,
     memory: MemoryConfig,
     load: Load,
+    lora: LoraConfig | None = None,
 ) -> MemoryEstimate:
     """The rank that needs most: one of the first or of the last pipeline stage."""
     stages = {0, parallel.pipeline - 1}
     estimates = [
-        _stage_memory(architecture, parallel, precision, memory, load, stage=stage)
+        _stage_memory(architecture, parallel, precision, memory, load, lora, stage=stage)
         for stage in stages
     ]
     return max(estimates, key=lambda estimate: estimate.total)
@@ -67,20 +70,27 @@ def _stage_memory(
     precision: PrecisionConfig,
     memory: MemoryConfig,
     load: Load,
+    lora: LoraConfig | None,
     *,
     stage: int,
 ) -> MemoryEstimate:
-    count = num_parameters(architecture, parallel, stage=stage)
+    count = trained = num_parameters(architecture, parallel, stage=stage)
+    if lora is not None:
+        layers = architecture.num_layers // parallel.pipeline
+        trained = layers * adapter_parameters(architecture, lora, parallel)
+        count += trained
     reduced = precision.compute != "fp32"
     # Two moments in fp32; in reduced precision the main weights as well.
-    optimizer = count * (12 if reduced else 8)
+    optimizer = trained * (12 if reduced else 8)
     if parallel.distributed_optimizer:
         optimizer = -(-optimizer // load.data_size)
     return MemoryEstimate(
         parameters=count * (2 if reduced else 4),
-        gradients=count * (2 if precision.grad_reduce == "bf16" else 4),
+        gradients=trained * (2 if precision.grad_reduce == "bf16" else 4),
         optimizer=optimizer,
-        activations=_activations(architecture, parallel, precision, memory, load, stage=stage),
+        activations=_activations(
+            architecture, parallel, precision, memory, load, lora, stage=stage
+        ),
     )
 
 
@@ -111,6 +121,7 @@ def _activations(
     precision: PrecisionConfig,
     memory: MemoryConfig,
     load: Load,
+    lora: LoraConfig | None,
     *,
     stage: int,
 ) -> int:
@@ -118,6 +129,9 @@ def _activations(
     tokens = load.seq_length * load.micro_batch_size // parallel.context
     layers = architecture.num_layers // parallel.pipeline
     numbers = _layer_numbers(architecture, parallel, memory)
+    if lora is not None:
+        added = adapter_activations(architecture, lora, parallel, bytes_per_number=size) / size
+        numbers = replace(numbers, full=numbers.full + added)
     kept = layers * numbers.full
     if memory.recompute == "full":
         units = _kept_units(layers, parallel, memory)

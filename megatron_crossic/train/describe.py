@@ -62,6 +62,7 @@ def _memory(plan: RunPlan) -> str:
         parallel=plan.config.parallel,
         precision=plan.config.precision,
         memory=plan.config.memory,
+        lora=plan.config.lora,
         load=Load(
             seq_length=plan.data.seq_length,
             micro_batch_size=plan.config.micro_batch_size,

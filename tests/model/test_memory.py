@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from megatron.core.transformer import TransformerConfig
 from tiny_architecture import TINY
 
 from megatron_crossic.backend import select_backend
-from megatron_crossic.config import MemoryConfig, ParallelConfig, PrecisionConfig
+from megatron_crossic.config import LoraConfig, MemoryConfig, ParallelConfig, PrecisionConfig
+from megatron_crossic.model.adapter_layout import adapter_layout
 from megatron_crossic.model.architecture import ModelArchitecture
 from megatron_crossic.model.build import build_model
 from megatron_crossic.model.memory import (
@@ -16,6 +18,7 @@ from megatron_crossic.model.memory import (
     microbatches_in_flight,
     num_parameters,
 )
+from megatron_crossic.optimization_config import LoraTarget
 from megatron_crossic.parallel import parallel_groups
 
 LOAD = Load(seq_length=16, micro_batch_size=2, num_microbatches=8, data_size=4)
@@ -28,6 +31,7 @@ def estimate(
     precision: PrecisionConfig = FP32,
     memory: MemoryConfig | None = None,
     architecture: ModelArchitecture = TINY,
+    lora: LoraConfig | None = None,
 ) -> MemoryEstimate:
     return estimate_memory(
         architecture,
@@ -35,6 +39,7 @@ def estimate(
         precision=precision,
         memory=memory or MemoryConfig(),
         load=LOAD,
+        lora=lora,
     )
 
 
@@ -54,6 +59,42 @@ def test_parameters_are_those_of_the_model(tied: bool) -> None:
         4 * counted,
         8 * counted,
     )
+
+
+@pytest.mark.parametrize("targets", [LoraConfig().targets, ("linear_proj",)])
+@pytest.mark.parametrize("tensor", [1, 2])
+def test_adapters_are_all_a_lora_run_trains(tensor: int, targets: tuple[LoraTarget, ...]) -> None:
+    lora = LoraConfig(rank=4, targets=targets)
+    parallel = ParallelConfig(tensor=tensor)
+    layer = sum(
+        numel for target in targets for numel in adapter_numels(target, lora, tensor_size=tensor)
+    )
+    base = num_parameters(TINY, parallel, stage=0)
+    found = estimate(parallel, lora=lora)
+    assert found.gradients == 4 * TINY.num_layers * layer
+    assert (found.parameters, found.optimizer) == (4 * base + found.gradients, 2 * found.gradients)
+    assert found.activations > estimate(parallel).activations
+
+
+def adapter_numels(target: str, lora: LoraConfig, *, tensor_size: int) -> tuple[int, int]:
+    """Of A and B on one rank, by the layout the adapters are built with."""
+    config = TransformerConfig(
+        num_layers=TINY.num_layers,
+        hidden_size=TINY.hidden_size,
+        ffn_hidden_size=TINY.ffn_hidden_size,
+        num_attention_heads=TINY.num_attention_heads,
+        num_query_groups=TINY.num_query_groups,
+        kv_channels=TINY.head_dim,
+    )
+    layout = adapter_layout(target, config, tensor_size=tensor_size)
+    inputs = layout.num_inputs // (1 if layout.is_column else tensor_size)
+    return layout.num_projections * lora.rank * inputs, layout.num_local_outputs * lora.rank
+
+
+def test_adapters_keep_their_inputs_and_what_is_between() -> None:
+    lora = LoraConfig(rank=4, dropout=0.5, targets=("linear_qkv",))
+    added = estimate(lora=lora).activations - estimate().activations
+    assert added == 32 * TINY.num_layers * ((32 + 2 * 3 * 4) * 4 + 32)
 
 
 def test_stages_share_the_layers_and_both_have_a_tied_table() -> None:
