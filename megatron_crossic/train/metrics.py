@@ -40,6 +40,7 @@ class StepMetrics:
     step: int
     loss: float
     loss_by_language: dict[str, float]
+    loss_by_part: dict[str, float]
     grad_norm: float
     """Before clipping."""
     learning_rate: float

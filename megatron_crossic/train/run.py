@@ -79,6 +79,7 @@ class Run:
             step=step,
             loss=report.loss,
             loss_by_language=report.loss_by_language,
+            loss_by_part=report.loss_by_part,
             grad_norm=grad_norm,
             learning_rate=rate,
             num_tokens=report.num_tokens,
