@@ -70,9 +70,9 @@ def windows_to_batch(
     )
 
 
-def _parts(window: Window) -> NDArray[np.int16]:
+def _parts(window: Window) -> NDArray[np.integer]:
     """What each span is, as one number  # [spans]."""
-    return (window.languages.astype(np.int16) * len(Role) + window.roles).astype(np.int16)
+    return window.languages.astype(np.int32) * len(Role) + window.roles
 
 
 def _restarting(window: Window, scope: AttentionScope) -> NDArray[np.int64]:

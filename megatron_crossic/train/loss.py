@@ -7,6 +7,7 @@ one of its roles, such as the English source texts. `[SPLIT]` is a part without 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.distributed as dist
@@ -31,6 +32,16 @@ class LossReport:
     """Over those of each language in each role, as `en source`, and of `split`."""
     num_tokens: int
     """Tokens with loss."""
+
+
+class HasLosses(Protocol):
+    """A step or a validation."""
+
+    @property
+    def loss_by_language(self) -> dict[str, float]: ...
+
+    @property
+    def loss_by_part(self) -> dict[str, float]: ...
 
 
 def num_parts(num_languages: int) -> int:
@@ -92,3 +103,11 @@ def _means(total: Tensor, names: Sequence[str]) -> dict[str, float]:
     """Sums and counts [2, names] -> the means of those that have tokens."""
     sums, counts = total.tolist()
     return {name: sums[i] / counts[i] for i, name in enumerate(names) if counts[i]}
+
+
+def losses_by_name(report: HasLosses) -> str:
+    """` (en 3.100, es 3.310)`, by part where a language has several; empty where there is none."""
+    texts = {name: loss for name, loss in report.loss_by_part.items() if name != "split"}
+    named = texts if len(texts) > len(report.loss_by_language) else report.loss_by_language
+    said = ", ".join(f"{name} {loss:.3f}" for name, loss in named.items())
+    return f" ({said})" if said else ""

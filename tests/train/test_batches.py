@@ -47,9 +47,7 @@ def test_labels_are_the_next_tokens_and_know_their_part() -> None:
     assert batch.labels.tolist() == [[11, 12, 21, 22, 1, 2, 2, 0]] * 2
     assert batch.loss_mask.tolist() == [[1, 1, 1, 1, 1, 0, 0, 0]] * 2
     parts = [(EN, Role.SOURCE)] * 2 + [(ES, Role.TARGET)] * 2 + [(NONE, Role.SPLIT)]
-    assert batch.parts[0, :5].tolist() == [
-        language * len(Role) + role for language, role in parts
-    ]
+    assert batch.parts[0, :5].tolist() == [language * len(Role) + role for language, role in parts]
     assert batch.position_ids.tolist() == [list(range(8))] * 2
 
 

@@ -68,9 +68,7 @@ def test_parts_add_up_to_their_language_and_languages_to_all(
     losses = torch.tensor([values], dtype=torch.float32)
     _, _, total = sum_losses(losses, make_batch(parts, mask), num_languages=2)
     report = total_to_report(total, ["en", "es"])
-    counts = {
-        one: sum(m for p, m in zip(parts, mask, strict=True) if p == one) for one in PARTS
-    }
+    counts = {one: sum(m for p, m in zip(parts, mask, strict=True) if p == one) for one in PARTS}
     named = {"en source": PARTS[0], "es target": PARTS[1], "en target": PARTS[2], "split": PARTS[3]}
     sums = {name: loss * counts[named[name]] for name, loss in report.loss_by_part.items()}
     assert set(sums) == {name for name, one in named.items() if counts[one]}
