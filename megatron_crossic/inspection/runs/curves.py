@@ -107,7 +107,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in record.items():
         inner = _flat(value) if isinstance(value, dict) else {"": value}
         found |= {f"{name}/{key}" if key else name: item for key, item in inner.items()}
