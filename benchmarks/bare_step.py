@@ -16,6 +16,7 @@ from torch import Tensor
 
 from megatron_crossic.backend import Backend
 from megatron_crossic.config import OptimizerConfig, ParallelConfig, PrecisionConfig
+from megatron_crossic.data.spans import Role
 from megatron_crossic.model.architecture import ModelArchitecture
 from megatron_crossic.model.build import build_model
 from megatron_crossic.parallel import parallel_groups
@@ -114,6 +115,6 @@ def windows_without_spans(tokens: Tensor) -> Batch:
         tokens=tokens,
         labels=tokens.roll(-1, dims=1),
         loss_mask=mask,
-        languages=torch.zeros_like(tokens),
+        parts=torch.full_like(tokens, Role.SOURCE),
         position_ids=torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens),
     )

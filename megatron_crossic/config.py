@@ -51,6 +51,15 @@ class DataConfig:
     """
     validation: tuple[Path, ...] = ()
     """Prefixes of held-out data sets."""
+    transfer_chunks: int = 256
+    """Chunks of `validation` on which the transfer gain is measured, divided among its languages.
+
+    Each is read three times in a window of its own; 0 leaves it out.
+    """
+    retention: tuple[Path, ...] = ()
+    """Prefixes of held-out texts the model should stay good at, such as plain English; the loss on
+    each is compared with that before training.
+    """
     seed: int = 1234
     """Seed of the window order; the order does not depend on the layout."""
     split_loss: bool = True
@@ -69,6 +78,16 @@ class DataConfig:
         if not self.train:
             return ["data.train must name a data set, got none. Give one prefix or more."]
         found = []
+        if self.transfer_chunks < 2 and self.transfer_chunks != 0:
+            found.append(
+                f"data.transfer_chunks must be 0 or at least 2, got {self.transfer_chunks}. Use "
+                "0 to leave the transfer gain out: a random source needs a second chunk."
+            )
+        if len(set(self.retention)) < len(self.retention):
+            found.append(
+                "data.retention must name each data set once, got "
+                f"{', '.join(map(str, self.retention))}. Leave the repeated ones out."
+            )
         if self.weights and len(self.weights) != len(self.train):
             found.append(
                 f"data.weights must have one weight for each of data.train, got "

@@ -176,3 +176,24 @@ def test_a_run_may_end_before_its_schedule() -> None:
     assert RUN.last_step == 20
     assert replace(RUN, stop_after_step=7).last_step == 7
     assert replace(RUN, stop_after_step=70).last_step == 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"transfer_chunks": 1}, "data.transfer_chunks must be 0 or at least 2, got 1. Use 0"),
+        ({"transfer_chunks": -2}, "data.transfer_chunks must be 0 or at least 2, got -2"),
+        (
+            {"retention": (Path("a"), Path("b"), Path("a"))},
+            "data.retention must name each data set once, got a, b, a",
+        ),
+    ],
+)
+def test_what_validation_cannot_measure_is_refused(changes: dict[str, Any], message: str) -> None:
+    data = DataConfig(train=(Path("x"),), **changes)
+    assert [found for found in data.problems() if found.startswith(message)]
+
+
+def test_no_transfer_chunks_and_two_are_allowed() -> None:
+    for number in (0, 2):
+        assert DataConfig(train=(Path("x"),), transfer_chunks=number).problems() == []

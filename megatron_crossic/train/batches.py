@@ -18,6 +18,7 @@ from torch import Tensor
 from megatron_crossic.config import AttentionScope, LossOn
 from megatron_crossic.data.loss_roles import roles_with_loss
 from megatron_crossic.data.segments import restarting_positions
+from megatron_crossic.data.spans import Role
 from megatron_crossic.train.dataset import Window
 
 
@@ -28,7 +29,7 @@ class Batch:
     tokens: Tensor  # [batch, seq] int64
     labels: Tensor  # [batch, seq] int64, 0 where there is none
     loss_mask: Tensor  # [batch, seq] float32, 1 where the label counts
-    languages: Tensor  # [batch, seq] int64, language of the label; the number of languages is none
+    parts: Tensor  # [batch, seq] int64, language and role of the label: language * roles + role
     position_ids: Tensor  # [batch, seq] int64, 0 where a segment starts
 
     def to(self, device: torch.device) -> Self:
@@ -64,9 +65,14 @@ def windows_to_batch(
         tokens=tokens,
         labels=_next([w.tokens for w in windows], np.int64),
         loss_mask=_next(masks, np.float32),
-        languages=_next([np.repeat(w.languages, w.lengths) for w in windows], np.int64),
+        parts=_next([np.repeat(_parts(w), w.lengths) for w in windows], np.int64),
         position_ids=positions,
     )
+
+
+def _parts(window: Window) -> NDArray[np.integer]:
+    """What each span is, as one number  # [spans]."""
+    return window.languages.astype(np.int32) * len(Role) + window.roles
 
 
 def _restarting(window: Window, scope: AttentionScope) -> NDArray[np.int64]:

@@ -1,10 +1,11 @@
 """The data sets of a run: several prefixes as one list of windows, all made alike."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class Window:
     tokens: NDArray[np.integer]  # [seq]
     lengths: NDArray[np.integer]  # [spans]
     roles: NDArray[np.integer]  # [spans]
-    languages: NDArray[np.uint8]  # [spans]; the number of languages stands for none
+    languages: NDArray[np.integer]  # [spans]; the number of languages stands for none
     chunks: NDArray[np.integer]  # [spans]; numbered in the window's data set
     pairs: NDArray[np.integer]  # [spans]; likewise
 
@@ -49,6 +50,14 @@ class WindowSources:
     pairs: tuple[PairSource, ...]
 
 
+class Windows(Protocol):
+    """Windows that are counted and read by number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Window: ...
+
+
 class WindowData:
     """The windows of one or more data sets, numbered through in the order given."""
 
@@ -62,7 +71,7 @@ class WindowData:
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: int) -> Window:
-        number, local = self._place(index)
+        number, local = self.place(index)
         store = self._stores[number]
         spans = np.asarray(store.spans(local))  # as plain arrays: each view of a memmap costs 2 µs
         return Window(
@@ -100,14 +109,14 @@ class WindowData:
             if Role.TARGET not in store.spans_block(0, min(num_windows, len(store)))[0]["role"]
         ]
 
-    def _place(self, index: int) -> tuple[int, int]:
+    def place(self, index: int) -> tuple[int, int]:
         """The data set a window is in, and its number there."""
         number = int(np.searchsorted(self._ends, index, side="right"))
         return number, index - (self._ends[number - 1] if number else 0)
 
     def sources(self, index: int) -> WindowSources:
         """Where a window's texts came from."""
-        number, local = self._place(index)
+        number, local = self.place(index)
         store = self._stores[number]
         pairs = np.unique(store.spans(local)["pair"])
         return WindowSources(
@@ -139,8 +148,10 @@ class RunData:
     train: WindowData
     validation: WindowData
     """Empty where the run has none."""
+    retention: Mapping[str, WindowData]
+    """Data sets whose loss is watched on its own, by name."""
     languages: tuple[str, ...]
-    """All languages of both, sorted; a language's index here is its number in the run."""
+    """All languages of these, sorted; a language's index here is its number in the run."""
     seq_length: int
     vocab_size: int
     tokenizer_fingerprint: str
@@ -148,20 +159,25 @@ class RunData:
 
 def open_data(config: DataConfig) -> RunData:
     """Open every data set; refuse sets that were not made alike."""
-    prefixes = (*config.train, *config.validation)
+    prefixes = (*config.train, *config.validation, *config.retention)
     stores = [open_windows(prefix) for prefix in prefixes]
     for prefix, store in zip(prefixes, stores, strict=True):
         _check_alike(prefixes[0], stores[0], prefix, store)
     languages = tuple(sorted({name for store in stores for name in store.languages}))
     if len(languages) > MAX_LANGUAGES:
         raise ConfigError(
-            f"data.train and data.validation must have at most {MAX_LANGUAGES} languages, got "
-            f"{len(languages)}. Train on fewer data sets at a time."
+            f"data.train, data.validation and data.retention must have at most {MAX_LANGUAGES} "
+            f"languages, got {len(languages)}. Train on fewer data sets at a time."
         )
-    num_train = len(config.train)
+    num_train, num_named = len(config.train), len(config.train) + len(config.validation)
+    retention = stores[num_named:]
     return RunData(
         train=WindowData(stores[:num_train], languages),
-        validation=WindowData(stores[num_train:], languages),
+        validation=WindowData(stores[num_train:num_named], languages),
+        retention={
+            name: WindowData([store], languages)
+            for name, store in zip(WindowData(retention, languages).names, retention, strict=True)
+        },
         languages=languages,
         seq_length=stores[0].seq_length,
         vocab_size=stores[0].vocab_size,

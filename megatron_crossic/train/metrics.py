@@ -25,7 +25,8 @@ from torch.utils.tensorboard import SummaryWriter
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import unwritable, write_text_atomically
 from megatron_crossic.jsonl import to_json_line
-from megatron_crossic.train.loss import LossReport
+from megatron_crossic.train.held_out import ValidationReport, validation_line
+from megatron_crossic.train.loss import losses_by_name
 from megatron_crossic.train.suspects import Suspect, record
 
 METRICS_FILE = "metrics.jsonl"
@@ -40,6 +41,7 @@ class StepMetrics:
     step: int
     loss: float
     loss_by_language: dict[str, float]
+    loss_by_part: dict[str, float]
     grad_norm: float
     """Before clipping."""
     learning_rate: float
@@ -69,7 +71,7 @@ class SilentLog:
     def step(self, metrics: StepMetrics) -> None:
         """Record nothing."""
 
-    def validation(self, step: int, report: LossReport) -> None:
+    def validation(self, step: int, report: ValidationReport) -> None:
         """Record nothing."""
 
     def suspects(self, found: Callable[[], Sequence[Suspect]]) -> None:
@@ -97,6 +99,7 @@ class MetricsLog(SilentLog):
         self._progress = progress
         self._num_steps = num_steps
         self._log_interval = log_interval
+        self._start = _retention_at_start(run_dir / VALIDATION_FILE)
         self._seconds: list[float] = []
 
     def say(self, message: str) -> None:
@@ -114,15 +117,15 @@ class MetricsLog(SilentLog):
             eta = self._remaining_seconds(metrics.step)
             self.say(progress_line(metrics, num_steps=self._num_steps, eta_seconds=eta))
 
-    def validation(self, step: int, report: LossReport) -> None:
+    def validation(self, step: int, report: ValidationReport) -> None:
         """Record one validation, made after `step`."""
-        values = {"step": step, **asdict(report)}
+        values = {"step": step, **report.to_json()}
         _append(self._validations, values)
         self._board_scalars("validation", step, values)
-        self.say(
-            f"validation after step {step}: loss {report.loss:.4f}"
-            f"{_languages(report.loss_by_language)} over {report.num_tokens:,} tokens"
-        )
+        if step == 0:
+            self._start = dict(report.retention)
+        said = validation_line(report, start=self._start)
+        self.say(f"validation after step {step}: {said}")
 
     def suspects(self, found: Callable[[], Sequence[Suspect]]) -> None:
         """Name the windows of a bad step; where they cannot be looked up, say so and go on."""
@@ -141,8 +144,7 @@ class MetricsLog(SilentLog):
     def _board_scalars(self, group: str, step: int, values: dict[str, Any]) -> None:
         for name, value in values.items():
             if isinstance(value, dict):
-                for key, item in value.items():
-                    self._board.add_scalar(f"{group}/{name}/{key}", item, step)
+                self._board_scalars(f"{group}/{name}", step, value)
             elif name != "step":
                 self._board.add_scalar(f"{group}/{name}", value, step)
 
@@ -152,15 +154,9 @@ def progress_line(metrics: StepMetrics, *, num_steps: int, eta_seconds: float) -
     width = len(str(num_steps))
     return (
         f"step {metrics.step:{width}}/{num_steps}  loss {metrics.loss:.4f}"
-        f"{_languages(metrics.loss_by_language)}  grad norm {metrics.grad_norm:.3f}  "
+        f"{losses_by_name(metrics)}  grad norm {metrics.grad_norm:.3f}  "
         f"lr {metrics.learning_rate:.2e}  {metrics.tokens_per_second:,.0f} tokens/s  "
         f"ETA {timedelta(seconds=math.ceil(eta_seconds))}"
-    )
-
-
-def _languages(losses: dict[str, float]) -> str:
-    return (
-        f" ({', '.join(f'{name} {loss:.3f}' for name, loss in losses.items())})" if losses else ""
     )
 
 
@@ -230,6 +226,14 @@ def forget_after(path: Path, step: int) -> None:
         except orjson.JSONDecodeError:
             break
     write_text_atomically(path, b"".join(kept).decode("utf-8"))
+
+
+def _retention_at_start(path: Path) -> dict[str, float]:
+    """Losses before training that a resumed run finds in its file; nothing in a new one."""
+    with path.open("rb") as file:
+        first = file.readline()
+    record = orjson.loads(first) if first else {}
+    return record.get("retention", {}) if record.get("step") == 0 else {}
 
 
 def _append(file: BinaryIO, values: dict[str, Any]) -> None:

@@ -16,15 +16,16 @@ from megatron_crossic.model.lora import seed_window
 from megatron_crossic.train.agreement import largest
 from megatron_crossic.train.batches import Batch, windows_to_batch
 from megatron_crossic.train.guard import Guard
+from megatron_crossic.train.held_out import validate_all
 from megatron_crossic.train.metrics import SilentLog, StepMetrics
 from megatron_crossic.train.optimizer import gathered_weights, gradient_norm, set_rate, update
 from megatron_crossic.train.options import to_yaml
 from megatron_crossic.train.order import BatchShare, Order
 from megatron_crossic.train.plan import RunPlan, layout_details, lora_details, resume_details
+from megatron_crossic.train.probes import Probes
 from megatron_crossic.train.schedule import learning_rate
 from megatron_crossic.train.step import StepShape, run_microbatches
 from megatron_crossic.train.suspects import describe, find_windows
-from megatron_crossic.train.validate import validate
 from megatron_crossic.train.watch import Watch
 from megatron_crossic.train.weight_check import check_weights
 
@@ -39,6 +40,8 @@ class Run:
     order: Order
     share: BatchShare
     shape: StepShape
+    probes: Probes | None
+    """Chunks of data.validation on which the transfer gain is measured."""
     num_tokens: int
     """Tokens with loss seen so far, over all ranks."""
     newest: Path
@@ -79,6 +82,7 @@ class Run:
             step=step,
             loss=report.loss,
             loss_by_language=report.loss_by_language,
+            loss_by_part=report.loss_by_part,
             grad_norm=grad_norm,
             learning_rate=rate,
             num_tokens=report.num_tokens,
@@ -164,16 +168,16 @@ class Run:
             yield batch
 
     def validate(self, metrics: SilentLog, *, step: int) -> None:
-        """Record the loss on the held-out windows, if there are any."""
-        if len(self.plan.data.validation):
-            report = validate(
+        """Record what the held-out windows tell, if there are any."""
+        data = self.plan.data
+        if len(data.validation) or data.retention:
+            report = validate_all(
                 self.state.chunks,
-                self.plan.data.validation,
+                data,
+                self.probes,
                 self.share,
                 self.shape,
-                split_loss=self.plan.config.data.split_loss,
-                loss_on=self.plan.config.data.loss_on,
-                attention_scope=self.plan.config.data.attention_scope,
+                self.plan.config.data,
             )
             metrics.validation(step, report)
 

@@ -17,6 +17,7 @@ from megatron_crossic.train.optimizer import (
 )
 from megatron_crossic.train.order import BatchShare
 from megatron_crossic.train.plan import RunPlan, without_damaged
+from megatron_crossic.train.probes import make_probes
 from megatron_crossic.train.run import Run
 from megatron_crossic.train.step import StepShape
 from megatron_crossic.train.watch import Watch
@@ -72,6 +73,12 @@ def set_up(plan: RunPlan, rank: Rank, backend: Backend, watch: Watch) -> Run:
             seq_length=plan.data.seq_length,
             device=backend.device(),
             has_segments=config.data.attention_scope != "window",
+        ),
+        probes=make_probes(
+            plan.data.validation,
+            plan.data.languages,
+            num_chunks=config.data.transfer_chunks,
+            seq_length=plan.data.seq_length,
         ),
         num_tokens=plan.num_tokens,
         newest=plan.source,

@@ -64,7 +64,7 @@ def _speaks() -> bool:
 
 
 def _mean(report: Tensor) -> float:
-    """Of [2, languages + 1] sums and counts; a pass without loss has nothing to answer for."""
+    """Of [2, parts] sums and counts; a pass without loss has nothing to answer for."""
     num_tokens = float(report[COUNT].sum())
     return float(report[SUM].sum()) / num_tokens if num_tokens else 0.0
 

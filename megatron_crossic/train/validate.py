@@ -9,7 +9,7 @@ from megatron.core.distributed import DistributedDataParallel
 
 from megatron_crossic.config import AttentionScope, LossOn
 from megatron_crossic.train.batches import Batch, windows_to_batch
-from megatron_crossic.train.dataset import WindowData
+from megatron_crossic.train.dataset import Windows
 from megatron_crossic.train.loss import LossReport
 from megatron_crossic.train.optimizer import gathered_weights
 from megatron_crossic.train.order import BatchShare
@@ -18,7 +18,7 @@ from megatron_crossic.train.step import StepShape, run_microbatches
 
 def validate(
     chunks: Sequence[DistributedDataParallel],
-    windows: WindowData,
+    windows: Windows,
     share: BatchShare,
     shape: StepShape,
     *,
@@ -49,7 +49,7 @@ def validate(
 
 
 def validation_batches(
-    windows: WindowData,
+    windows: Windows,
     share: BatchShare,
     *,
     split_loss: bool,

@@ -41,7 +41,13 @@ def write_run(folder: Path, *, num_steps: int = 6, change: Callable[..., Any] = 
             file.write(json.dumps(change(record)) + "\n")
     with (folder / "validation.jsonl").open("w", encoding="utf-8") as file:
         for step in (0, num_steps):
-            record = {"step": step, "loss": 4.0, "loss_by_language": {"en": 3.5, "es": 4.5}}
+            record = {
+                "step": step,
+                "loss": 4.0,
+                "loss_by_language": {"en": 3.5, "es": 4.5},
+                "transfer_gain": {"over_random": {"es after en": step / 4}},
+                "retention": {"<b>wiki": 2.0},
+            }
             file.write(json.dumps(record) + "\n")
     return folder
 
@@ -140,6 +146,9 @@ def test_the_page_is_complete_and_escaped(tmp_path: Path) -> None:
     rows = dict(run_section(run).rows)
     assert rows["loss"] == "2.9000 to 2.4000"
     assert rows["held-out loss, es"] == "4.5000 to 4.5000"
+    assert rows["transfer gain over a random source, es after en"] == "0.0000 to 1.5000"
+    assert rows["retention, <b>wiki"] == "2.0000 to 2.0000"
+    assert "<b>wiki" not in page
     assert (rows["tokens with loss"], rows["time in steps"]) == ("600", "0:00:03")
 
 

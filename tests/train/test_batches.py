@@ -41,12 +41,13 @@ ONE = window(
 )
 
 
-def test_labels_are_the_next_tokens_and_know_their_language() -> None:
+def test_labels_are_the_next_tokens_and_know_their_part() -> None:
     batch = windows_to_batch([ONE, ONE], split_loss=True)
     assert batch.tokens.tolist() == [[0, 11, 12, 21, 22, 1, 2, 2]] * 2
     assert batch.labels.tolist() == [[11, 12, 21, 22, 1, 2, 2, 0]] * 2
     assert batch.loss_mask.tolist() == [[1, 1, 1, 1, 1, 0, 0, 0]] * 2
-    assert batch.languages[0, :5].tolist() == [EN, EN, ES, ES, NONE]
+    parts = [(EN, Role.SOURCE)] * 2 + [(ES, Role.TARGET)] * 2 + [(NONE, Role.SPLIT)]
+    assert batch.parts[0, :5].tolist() == [language * len(Role) + role for language, role in parts]
     assert batch.position_ids.tolist() == [list(range(8))] * 2
 
 
@@ -84,7 +85,9 @@ def test_every_counted_label_is_text_of_its_language(
     counted = {Role.SOURCE, Role.TARGET} | ({Role.SPLIT} if split_loss else set())
     expected = [float(role in counted) for role, _ in per_token[1:]] + [0.0]
     assert batch.loss_mask.tolist() == [expected]
-    assert batch.languages[0, :-1].tolist() == [language for _, language in per_token[1:]]
+    assert batch.parts[0, :-1].tolist() == [
+        language * len(Role) + role for role, language in per_token[1:]
+    ]
 
 
 def test_windows_can_be_kept_without_loss() -> None:

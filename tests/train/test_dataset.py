@@ -1,5 +1,6 @@
 """Several data sets as one, and sets that do not go together."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,27 @@ def test_data_sets_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert train.names == tuple(map(str, prefixes))
 
 
+def test_sets_to_be_watched_stay_apart(tmp_path: Path) -> None:
+    """Also where their names are alike; their languages are numbered with all others."""
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+    train = write_windows(tmp_path / "train", num_windows=1)
+    sets = [
+        write_windows(tmp_path / folder / "wiki", num_windows=size, languages=("de", "en"))
+        for folder, size in (("x", 2), ("y", 3))
+    ]
+    data = open_data(DataConfig(train=(train,), retention=tuple(sets)))
+    assert {name: len(windows) for name, windows in data.retention.items()} == {
+        str(sets[0]): 2,
+        str(sets[1]): 3,
+    }
+    assert data.languages == ("de", "en", "es")
+    assert len(data.validation) == 0
+    alone = open_data(DataConfig(train=(train,), retention=(sets[0],)))
+    assert list(alone.retention) == ["wiki"]
+
+
+@pytest.mark.parametrize("role", ["validation", "retention"])
 @pytest.mark.parametrize(
     ("other", "message"),
     [
@@ -76,9 +98,9 @@ def test_data_sets_of_one_name_are_told_apart(tmp_path: Path) -> None:
     ],
 )
 def test_sets_that_do_not_go_together_are_refused(
-    tmp_path: Path, other: dict[str, object], message: str
+    tmp_path: Path, other: dict[str, object], message: str, role: str
 ) -> None:
     first = write_windows(tmp_path / "a", num_windows=1)
     second = write_windows(tmp_path / "b", **{"num_windows": 1, **other})  # type: ignore[arg-type]
     with pytest.raises(DataError, match=message):
-        open_data(DataConfig(train=(first,), validation=(second,)))
+        open_data(replace(DataConfig(train=(first,)), **{role: (second,)}))

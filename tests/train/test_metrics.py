@@ -2,14 +2,20 @@
 
 import io
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 
 from megatron_crossic.errors import DataError
+from megatron_crossic.train.held_out import ValidationReport
 from megatron_crossic.train.loss import LossReport
 from megatron_crossic.train.metrics import StepMetrics, forget_after, open_metrics, progress_line
+
+HELD_OUT = LossReport(
+    loss=2.0, loss_by_language={"en": 2.0}, loss_by_part={"en source": 2.0}, num_tokens=7
+)
 
 
 def metrics(step: int, *, seconds: float = 2.0) -> StepMetrics:
@@ -17,6 +23,7 @@ def metrics(step: int, *, seconds: float = 2.0) -> StepMetrics:
         step=step,
         loss=3.25,
         loss_by_language={"en": 3.0, "es": 3.5},
+        loss_by_part={"en source": 3.0, "es target": 3.5, "split": 1.0},
         grad_norm=1.5,
         learning_rate=1e-3,
         num_tokens=100,
@@ -39,7 +46,7 @@ def write(run_dir: Path, steps: range, *, log_interval: int = 1) -> str:
     ) as log:
         for step in steps:
             log.step(metrics(step))
-        log.validation(steps[-1], LossReport(loss=2.0, loss_by_language={"en": 2.0}, num_tokens=7))
+        log.validation(steps[-1], ValidationReport(held_out=HELD_OUT))
     return progress.getvalue()
 
 
@@ -55,6 +62,7 @@ def test_every_step_is_one_object(tmp_path: Path) -> None:
         "step": 1,
         "loss": 3.25,
         "loss_by_language": {"en": 3.0, "es": 3.5},
+        "loss_by_part": {"en source": 3.0, "es target": 3.5, "split": 1.0},
         "grad_norm": 1.5,
         "learning_rate": 1e-3,
         "num_tokens": 100,
@@ -67,7 +75,13 @@ def test_every_step_is_one_object(tmp_path: Path) -> None:
         "num_skipped": 0,
     }
     assert read(tmp_path / "validation.jsonl") == [
-        {"step": 3, "loss": 2.0, "loss_by_language": {"en": 2.0}, "num_tokens": 7}
+        {
+            "step": 3,
+            "loss": 2.0,
+            "loss_by_language": {"en": 2.0},
+            "loss_by_part": {"en source": 2.0},
+            "num_tokens": 7,
+        }
     ]
     assert list((tmp_path / "tensorboard").glob("events*"))
 
@@ -103,6 +117,28 @@ def test_the_progress_line_says_it_all() -> None:
         "step  2/10  loss 3.2500 (en 3.000, es 3.500)  grad norm 1.500  lr 1.00e-03  "
         "1,234 tokens/s  ETA 0:01:16"
     )
+
+
+def test_a_language_in_two_parts_is_shown_by_part() -> None:
+    parts = {"en source": 3.0, "en target": 3.25, "es target": 3.5, "split": 1.0}
+    line = progress_line(replace(metrics(2), loss_by_part=parts), num_steps=10, eta_seconds=1)
+    assert "loss 3.2500 (en source 3.000, en target 3.250, es target 3.500)  grad" in line
+
+
+def test_a_start_that_is_known_is_compared_with(tmp_path: Path) -> None:
+    """Whether this process measured it or one before."""
+    said = io.StringIO()
+    for steps in ((0, 1), (2,)):
+        with open_metrics(
+            tmp_path, resumed_step=steps[0] // 2, num_steps=2, log_interval=1, progress=said
+        ) as log:
+            for step in steps:
+                log.validation(step, ValidationReport(retention={"enwiki": 2 + step / 4}))
+    assert said.getvalue().splitlines() == [
+        "validation after step 0: retention enwiki 2.000 (+0.000)",
+        "validation after step 1: retention enwiki 2.250 (+0.250)",
+        "validation after step 2: retention enwiki 2.500 (+0.500)",
+    ]
 
 
 def test_progress_is_said_at_intervals_and_at_the_end(tmp_path: Path) -> None:

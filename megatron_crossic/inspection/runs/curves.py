@@ -87,19 +87,31 @@ def read_curves(path: Path) -> Curves:
 
 
 def to_curves(records: Sequence[Mapping[str, Any]]) -> Curves:
-    """Records of steps -> arrays. The names are taken as they come; what is no number is NaN."""
-    names = dict.fromkeys(name for record in records for name in record)
+    """Records of steps -> arrays. The names are taken as they come; what is no number is NaN.
+
+    A value inside another has both names, as `retention/enwiki`.
+    """
     nested = [_mapping(record.get(BY_LANGUAGE)) for record in records]
+    records = [_flat(record) for record in records]
+    names = dict.fromkeys(name for record in records for name in record)
     languages = dict.fromkeys(language for losses in nested for language in losses)
     return Curves(
         steps=np.array([record["step"] for record in records], dtype=np.int64),
-        values={name: _column(records, name) for name in names if name != BY_LANGUAGE},
+        values={visible_line(name): _column(records, name) for name in names},
         languages={visible_line(name): _column(nested, name) for name in sorted(languages)},
     )
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in record.items():
+        inner = _flat(value) if isinstance(value, dict) else {"": value}
+        found |= {f"{name}/{key}" if key else name: item for key, item in inner.items()}
+    return found
 
 
 def _column(records: Sequence[Mapping[str, Any]], name: str) -> Values:

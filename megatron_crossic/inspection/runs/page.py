@@ -20,6 +20,12 @@ from megatron_crossic.inspection.runs.curves import RunCurves
 from megatron_crossic.inspection.runs.figure import XAxis, figure_png
 
 FORMATS = (".png", ".html")
+WATCHED = {
+    "transfer_gain/over_random/": "transfer gain over a random source",
+    "transfer_gain/over_alone/": "transfer gain over no source",
+    "retention/": "retention",
+}
+"""Figures of a validation by the first part of their names."""
 
 
 def check_format(path: Path) -> None:
@@ -68,6 +74,11 @@ def _rows(run: RunCurves) -> Iterator[tuple[str, str]]:
         yield "held-out loss", f"{first:.4f} to {last:.4f}"
     for language, losses in validation.languages.items():
         yield f"held-out loss, {language}", f"{losses[0]:.4f} to {losses[-1]:.4f}"
+    for group, title in WATCHED.items():
+        for name, values in validation.values.items():
+            if name.startswith(group):
+                first, last = values[[0, -1]]
+                yield f"{title}, {name.removeprefix(group)}", f"{first:.4f} to {last:.4f}"
     yield "tokens a second, median", f"{np.nanmedian(training.get('tokens_per_second')):,.0f}"
     yield "time in steps", str(timedelta(seconds=round(np.nansum(training.get("seconds")))))
 
