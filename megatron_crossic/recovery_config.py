@@ -23,6 +23,11 @@ class CheckpointConfig:
     """Newest complete checkpoints that stay on disk."""
     keep_every: int | None = None
     """Checkpoints of steps that this number divides stay as well."""
+    asynchronous: bool = False
+    """Write checkpoints beside the next steps, from a copy in host memory.
+
+    Off, every rank waits for the disks and no copy is made.
+    """
 
     def problems(self) -> list[str]:
         """Every rule the values break, as messages."""

@@ -18,6 +18,7 @@ from megatron_crossic.train.optimizer import (
 from megatron_crossic.train.order import BatchShare
 from megatron_crossic.train.plan import RunPlan, without_damaged
 from megatron_crossic.train.run import Run
+from megatron_crossic.train.saves import Saves
 from megatron_crossic.train.step import StepShape
 from megatron_crossic.train.watch import Watch
 
@@ -74,7 +75,7 @@ def set_up(plan: RunPlan, rank: Rank, backend: Backend, watch: Watch) -> Run:
             has_segments=config.data.attention_scope != "window",
         ),
         num_tokens=plan.num_tokens,
-        newest=plan.source,
+        saves=Saves(newest=plan.source),
         guard=Guard(config.recovery, plan.guard_memory),
         watch=watch,
     )
