@@ -44,6 +44,8 @@ from megatron_crossic.checkpoint.writer import PlannedShards, ShardPlanner, Writ
 from megatron_crossic.errors import CrossicError
 
 CONFIG_FILE = "config.yaml"
+WRITER = "checkpoint writer"
+"""Name of the threads that write."""
 PATIENCE = timedelta(seconds=10)
 """How long a salvage waits for other ranks after its own file is written: they write as much."""
 
@@ -99,6 +101,7 @@ class PendingCheckpoint:
         self._shards = shards
         self._surroundings = surroundings
         self._written: Future[Written] = Future()
+        self._writer = threading.Thread(target=self._write_and_tell, name=WRITER, daemon=True)
         # A connection of the writing thread's own, as the main one may wait for an answer.
         self._store: dist.Store = dist.distributed_c10d._get_default_store().clone()  # type: ignore[attr-defined]
 
@@ -122,8 +125,8 @@ class PendingCheckpoint:
             self._shards.copy()
         except Exception as error:
             self._written.set_exception(error)
-            return
-        threading.Thread(target=self._write_and_tell, name="checkpoint", daemon=True).start()
+        else:
+            self._writer.start()
 
     def _write_and_tell(self) -> None:
         self.write()
@@ -145,6 +148,8 @@ class PendingCheckpoint:
 
         No collective is called: other ranks may be gone, or wait for this one.
         """
+        if self._writer.ident is not None:
+            self._writer.join()  # it tells rank 0
         try:
             self._written.result()
             if dist.get_rank() == 0:
