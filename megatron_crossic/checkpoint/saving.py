@@ -155,7 +155,8 @@ class PendingCheckpoint:
             if dist.get_rank() == 0:
                 self._shards.write_index(self._others(), seal=self._surroundings.complete)
         except (*FAILURES, CrossicError) as error:
-            shutil.rmtree(self._surroundings.partial, ignore_errors=True)
+            if dist.get_rank() == 0:
+                shutil.rmtree(self._surroundings.partial, ignore_errors=True)
             return f"left out the checkpoint of step {self.step}: {str(error).splitlines()[0]}"
         return f"saved {self._surroundings.folder}"
 
