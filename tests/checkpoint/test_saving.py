@@ -16,7 +16,7 @@ from megatron_crossic.checkpoint.state import load_state
 from megatron_crossic.checkpoint.writer import PlannedShards
 from megatron_crossic.errors import CheckpointError
 
-LARGER = replace(TINY, vocab_size=16_384)
+LARGER = replace(TINY, vocab_size=65_536)
 
 
 def surroundings(root: Path, *, step: int = 2) -> Surroundings:
