@@ -23,6 +23,14 @@ class CheckpointConfig:
     """Newest complete checkpoints that stay on disk."""
     keep_every: int | None = None
     """Checkpoints of steps that this number divides stay as well."""
+    asynchronous: bool = False
+    """Write checkpoints beside the next steps, from a copy in host memory.
+
+    Off, the default, every rank waits for the disks and no copy is made. What is saved is the same
+    bit for bit, but the copy takes host memory of the size of a rank's part, and what it gains is
+    the time of the write alone. On two busy cores, where copy, write and steps share them, that
+    was nothing (benchmarks/results/checkpoint_stall.json); slow disks and idle cores make it pay.
+    """
 
     def problems(self) -> list[str]:
         """Every rule the values break, as messages."""

@@ -1,6 +1,10 @@
 """Kills a run again and again at random moments and compares its end with that of a quiet run.
 
     python tests/chaos.py --kills 30 --steps 200 --work /tmp/chaos
+    python tests/chaos.py --kills 30 --steps 200 --work /tmp/chaos-beside --asynchronous
+
+With `--asynchronous` the killed run writes its checkpoints beside the next steps, in its own
+time: each write first sleeps for up to four steps. The quiet run waits for its checkpoints.
 
 Of every three kills one hits a single random rank, one all ranks, one all ranks in the middle of
 a save. The same run is then started again, until it ends. Every tensor of the last checkpoint,
@@ -13,19 +17,22 @@ import random
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from tiny_runs import every_step, run_ranks, run_training, start_ranks, tiny_config, tiny_inputs
 
 from megatron_crossic.checkpoint.folder import find_checkpoint
+from megatron_crossic.checkpoint.saving import WRITER
 from megatron_crossic.checkpoint.stream import TensorReader
 from megatron_crossic.checkpoint.untrusted import read_index
+from megatron_crossic.checkpoint.writer import PlannedShards
 from megatron_crossic.config import CheckpointConfig, ParallelConfig, RunConfig
 
 NUM_RANKS = 2
@@ -56,10 +63,29 @@ def chaos_config(inputs: Path, run_dir: Path, *, num_steps: int) -> RunConfig:
     )
 
 
+def killed_config(quiet: RunConfig, run_dir: Path, *, asynchronous: bool) -> RunConfig:
+    """The same run in another folder."""
+    checkpoint = replace(quiet.checkpoint, asynchronous=asynchronous)
+    return replace(quiet, run_dir=run_dir, checkpoint=checkpoint)
+
+
 def run_slowly(config: RunConfig) -> None:
     """So slowly that whoever kills it comes in time."""
     os.nice(5)
     run_training(config)
+
+
+def run_slowly_beside(config: RunConfig) -> None:
+    """As `run_slowly`; each background write begins late, so that steps pass and kills find it."""
+    write = PlannedShards.write
+
+    def write_late(shards: PlannedShards) -> Any:
+        if threading.current_thread().name == WRITER:
+            time.sleep(random.uniform(0, 0.2))
+        return write(shards)
+
+    PlannedShards.write = write_late  # type: ignore[method-assign]
+    run_slowly(config)
 
 
 def survive(config: RunConfig, *, num_kills: int, seed: int) -> list[Kill]:
@@ -80,7 +106,8 @@ def survive(config: RunConfig, *, num_kills: int, seed: int) -> list[Kill]:
 def _start_and_kill(config: RunConfig, victims: _Victims, step: int, chance: random.Random) -> Kill:
     log = config.run_dir.with_suffix(".log")
     log.unlink(missing_ok=True)
-    ranks = start_ranks(NUM_RANKS, log, run_slowly, config)
+    job = run_slowly_beside if config.checkpoint.asynchronous else run_slowly
+    ranks = start_ranks(NUM_RANKS, log, job, config)
     # The metrics file is cut back to the checkpoint first: wait for that, then for the step.
     # A run killed before its first checkpoint does not resume: it starts once more.
     opening = re.compile("^(starting|resuming)", re.MULTILINE)
@@ -160,6 +187,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--asynchronous", action="store_true", help="write beside the steps")
     parser.add_argument("--work", type=Path, required=True)
     options = parser.parse_args()
     options.work.mkdir(parents=True)
@@ -168,7 +196,7 @@ def main() -> None:
     started = time.monotonic()
     run_ranks(NUM_RANKS, options.work / "quiet.log", run_training, quiet)
     middle = time.monotonic()
-    killed = replace(quiet, run_dir=options.work / "killed")
+    killed = killed_config(quiet, options.work / "killed", asynchronous=options.asynchronous)
     kills = survive(killed, num_kills=options.kills, seed=options.seed)
     ended = time.monotonic()
     num_tensors = assert_equal(quiet, killed)

@@ -9,6 +9,6 @@
         config.yaml          the resolved configuration of the run
         hf/                  what the way back to Hugging Face needs: config, tokenizer files
 
-`folder` knows this layout, `state` saves and loads a training run through megatron-core, `stream`
-reads and writes single tensors for conversion.
+`folder` knows this layout, `state` describes a training run to megatron-core and loads it, `saving`
+saves it, at once or beside the next steps, `stream` reads and writes single tensors for conversion.
 """

@@ -1,8 +1,6 @@
-"""Saves and loads the state of a training run through megatron-core, at any layout.
+"""The state of a training run as megatron-core shards it, at any layout; loads it.
 
-Every rank writes its own shards into a partial folder; when all have written, rank 0 adds what
-describes them, gives the folder its name and moves `latest`. A run killed anywhere in between
-leaves the previous checkpoint untouched.
+`saving` writes it.
 """
 
 import os
@@ -31,24 +29,13 @@ from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.tensor_parallel import get_cuda_rng_tracker
 from torch.distributed.checkpoint import CheckpointException
 
-from megatron_crossic.checkpoint.folder import (
-    HF_FOLDER,
-    CheckpointInfo,
-    complete,
-    partial_folder,
-    remove_old,
-    start,
-    write_info,
-)
 from megatron_crossic.checkpoint.moments import restore_moments, sharded_moments
 from megatron_crossic.checkpoint.sound import check_content
-from megatron_crossic.checkpoint.writer import RankWriter
 from megatron_crossic.errors import CheckpointError, DamagedCheckpointError, DataError
 from megatron_crossic.model.adapter_layout import MODULE as ADAPTERS
 
 WEIGHTS_PREFIX = "model."
-CONFIG_FILE = "config.yaml"
-_FAILURES = (
+FAILURES = (
     OSError,
     RuntimeError,
     KeyError,
@@ -80,40 +67,13 @@ class TrainingState:
         return [chunk.module for chunk in self.chunks]
 
 
-def save_checkpoint(
-    root: Path,
-    state: TrainingState,
-    info: CheckpointInfo,
-    *,
-    config_yaml: str,
-    hf_source: Path,
-    keep_last: int,
-    keep_every: int | None = None,
-) -> Path:
-    """Save a complete checkpoint and make it the latest; every rank calls this together.
-
-    `hf_source` is the checkpoint whose `hf/` folder is handed on.
-    """
-    folder = partial_folder(root, info.step)
-    is_main = dist.get_rank() == 0
-    with _failing_to("save", folder):
-        if is_main:
-            start(root, info.step)
-        dist.barrier()
-        weights = _trained_weights(state.models)
-        moments = sharded_moments(state.optimizer, weights, loading=False)
-        everything = {**weights, "optimizer": moments, "rng": _sharded_rng()}
-        force_all_tensors_to_non_fp8(everything)  # after the moments, which look for the tensors
-        dist_checkpointing.save(everything, str(folder), sharded_strategy=RankWriter())
-        if is_main:
-            if (hf_source / HF_FOLDER).is_dir():
-                shutil.copytree(hf_source / HF_FOLDER, folder / HF_FOLDER)
-            (folder / CONFIG_FILE).write_text(config_yaml, encoding="utf-8")
-            write_info(folder, info)
-            newest = complete(root, info.step)
-            remove_old(newest, keep_last=keep_last, keep_every=keep_every)
-        dist.barrier()
-    return root / folder.stem
+def sharded_state(state: TrainingState) -> ShardedStateDict:
+    """This rank's part of everything a checkpoint saves; every rank calls this together."""
+    weights = _trained_weights(state.models)
+    moments = sharded_moments(state.optimizer, weights, loading=False)
+    everything = {**weights, "optimizer": moments, "rng": _sharded_rng()}
+    force_all_tensors_to_non_fp8(everything)  # after the moments, which look for the tensors
+    return everything
 
 
 def load_weights(folder: Path, *chunks: GPTModel) -> list[dict[str, Any]]:
@@ -166,7 +126,7 @@ def _load(request: ShardedStateDict, folder: Path, *, kinds: tuple[str, ...]) ->
     if damaged := next(filter(None, problems), None):
         raise DamagedCheckpointError(damaged)
     with (
-        _failing_to("load", folder),
+        failing_to("load", folder),
         patch.dict(os.environ, TORCH_FORCE_WEIGHTS_ONLY_LOAD="1"),
     ):
         loaded: dict[str, Any] = dist_checkpointing.load(request, str(folder))
@@ -269,11 +229,11 @@ def _restore_rng(state: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _failing_to(verb: str, folder: Path) -> Iterator[None]:
+def failing_to(verb: str, folder: Path) -> Iterator[None]:
     """Turn what megatron-core and PyTorch raise for bad disks and bad files into one line."""
     try:
         yield
-    except _FAILURES as error:
+    except FAILURES as error:
         advice = (
             "The previous checkpoint is intact: free some space and start the same command again."
             if verb == "save"

@@ -22,7 +22,7 @@ def train(plan: RunPlan, backend: Backend) -> None:
     """Run the plan to its last step; every rank calls this."""
     with joined(plan, backend) as crew:
         run = set_up(plan, crew.rank, backend, crew.watch)
-        with _metrics(run.plan, crew.rank) as metrics:
+        with _metrics(run.plan, crew.rank) as metrics, run.saves.salvaging(metrics):
             _run_steps(run, metrics, crew.requests)
 
 
@@ -59,17 +59,34 @@ def _run_steps(run: Run, metrics: SilentLog, requests: Requests) -> None:
         run.validate(metrics, step=0)
     for step in range(plan.first_step, config.last_step + 1):
         metrics.step(run.step(step, metrics))
-        decision = requests.decide(run.shape.device)
+        decision = requests.decide(run.shape.device, run.saves.progress)
+        if decision.finish_save:
+            _finish_save(run, metrics, requests, step=step)
         is_last = bool(decision.stop) or step == config.last_step
         if step == config.last_step or step % config.validation_interval == 0:
             run.validate(metrics, step=step)
         if is_last or decision.save or step % config.checkpoint.interval == 0:
-            run.save(metrics, step=step)
-            requests.saved()
+            _save(run, metrics, requests, step=step, is_last=is_last)
         if decision.stop:
             metrics.say(f"leaving after step {step}: {decision.stop}; the same command goes on")
             requests.leaving()
             return
+
+
+def _save(run: Run, metrics: SilentLog, requests: Requests, *, step: int, is_last: bool) -> None:
+    """Save beside the next steps if the run is to and there are any; the last save must be over."""
+    _finish_save(run, metrics, requests, step=step)
+    requests.saving()
+    background = run.plan.config.checkpoint.asynchronous and not is_last
+    run.save(step=step, background=background)
+    if not background:
+        _finish_save(run, metrics, requests, step=step)
+
+
+def _finish_save(run: Run, metrics: SilentLog, requests: Requests, *, step: int) -> None:
+    """Wait for the save that is under way, if there is one, and complete it."""
+    if run.saves.finish(metrics, step=step):
+        requests.saved()
 
 
 def _metrics(plan: RunPlan, rank: Rank) -> AbstractContextManager[SilentLog | MetricsLog]:

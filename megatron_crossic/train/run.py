@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from torch import Tensor
 
 from megatron_crossic.backend import Backend
 from megatron_crossic.checkpoint.folder import CheckpointInfo
-from megatron_crossic.checkpoint.state import TrainingState, save_checkpoint
+from megatron_crossic.checkpoint.saving import Surroundings
+from megatron_crossic.checkpoint.state import TrainingState
 from megatron_crossic.errors import CrossicError
 from megatron_crossic.model.lora import seed_window
 from megatron_crossic.train.agreement import largest
@@ -23,6 +23,7 @@ from megatron_crossic.train.options import to_yaml
 from megatron_crossic.train.order import BatchShare, Order
 from megatron_crossic.train.plan import RunPlan, layout_details, lora_details, resume_details
 from megatron_crossic.train.probes import Probes
+from megatron_crossic.train.saves import Saves
 from megatron_crossic.train.schedule import learning_rate
 from megatron_crossic.train.step import StepShape, run_microbatches
 from megatron_crossic.train.suspects import describe, find_windows
@@ -44,8 +45,7 @@ class Run:
     """Chunks of data.validation on which the transfer gain is measured."""
     num_tokens: int
     """Tokens with loss seen so far, over all ranks."""
-    newest: Path
-    """Newest checkpoint of the run, or the one it started from."""
+    saves: Saves
     guard: Guard
     watch: Watch
 
@@ -181,8 +181,8 @@ class Run:
             )
             metrics.validation(step, report)
 
-    def save(self, metrics: SilentLog, *, step: int) -> None:
-        """Write a checkpoint that this run, or another, can go on from."""
+    def save(self, *, step: int, background: bool) -> None:
+        """Begin a checkpoint that this run, or another, can go on from; `saves` finishes it."""
         plan = self.plan
         info = CheckpointInfo(
             step=step,
@@ -196,14 +196,13 @@ class Run:
                 "guard": self.guard.memory(),
             },
         )
+        surroundings = Surroundings(
+            root=plan.checkpoints,
+            info=info,
+            config_yaml=to_yaml(plan.config),
+            hf_source=self.saves.newest,
+            keep_last=plan.config.checkpoint.keep_last,
+            keep_every=plan.config.checkpoint.keep_every,
+        )
         with gathered_weights(self.state.chunks):
-            self.newest = save_checkpoint(
-                plan.checkpoints,
-                self.state,
-                info,
-                config_yaml=to_yaml(plan.config),
-                hf_source=self.newest,
-                keep_last=plan.config.checkpoint.keep_last,
-                keep_every=plan.config.checkpoint.keep_every,
-            )
-        metrics.say(f"saved {self.newest}")
+            self.saves.begin(self.state, surroundings, background=background)

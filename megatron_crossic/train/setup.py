@@ -19,6 +19,7 @@ from megatron_crossic.train.order import BatchShare
 from megatron_crossic.train.plan import RunPlan, without_damaged
 from megatron_crossic.train.probes import make_probes
 from megatron_crossic.train.run import Run
+from megatron_crossic.train.saves import Saves
 from megatron_crossic.train.step import StepShape
 from megatron_crossic.train.watch import Watch
 
@@ -81,7 +82,7 @@ def set_up(plan: RunPlan, rank: Rank, backend: Backend, watch: Watch) -> Run:
             seq_length=plan.data.seq_length,
         ),
         num_tokens=plan.num_tokens,
-        newest=plan.source,
+        saves=Saves(newest=plan.source),
         guard=Guard(config.recovery, plan.guard_memory),
         watch=watch,
     )

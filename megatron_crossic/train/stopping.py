@@ -23,6 +23,7 @@ from types import FrameType
 
 import torch
 
+from megatron_crossic.checkpoint.saving import Progress
 from megatron_crossic.config import RunConfig
 from megatron_crossic.errors import ConfigError
 from megatron_crossic.files import remove_quietly
@@ -44,6 +45,8 @@ class Decision:
     """Why the run saves and leaves; empty where it goes on."""
     save: bool
     """Whether it saves, beside the regular checkpoints."""
+    finish_save: bool
+    """Whether every rank has written its part of the pending checkpoint, or one has failed to."""
 
 
 class Requests:
@@ -54,20 +57,31 @@ class Requests:
         self._is_main = is_main
         self._signal = _GO_ON
         self._started = self._saved = time.monotonic()
+        self._answered: int | None = None
+        """When the file SAVE was made that the last save answers."""
 
     def receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Signal handler: remembers, and interrupts nothing."""
         self._signal = _SIGTERM if number == signal.SIGTERM else _SIGUSR1
 
-    def decide(self, device: torch.device) -> Decision:
-        """What any rank was asked for, on all ranks; they call this together."""
-        stop, save = largest([self._stop(), self._save()], device)
-        return Decision(stop=_REASONS[stop], save=bool(save))
+    def decide(self, device: torch.device, progress: Progress = Progress.NONE) -> Decision:
+        """What any rank was asked for, on all ranks; they call this together.
+
+        `progress` is how far this rank is with the pending checkpoint.
+        """
+        stop, save, slowest = largest([self._stop(), self._save(), progress], device)
+        finish_save = slowest in (Progress.WRITTEN, Progress.FAILED)
+        return Decision(stop=_REASONS[stop], save=bool(save), finish_save=finish_save)
+
+    def saving(self) -> None:
+        """A checkpoint is begun: it answers the file there is; one made from now on asks again."""
+        self._saved = time.monotonic()
+        self._answered = self._asked()
 
     def saved(self) -> None:
-        """A checkpoint is complete: rank 0 removes the file that asked for it."""
+        """The checkpoint is complete: rank 0 removes the file that asked for it."""
         self._saved = time.monotonic()
-        if self._is_main:
+        if self._is_main and self._asked() == self._answered:
             remove_quietly(self._file(SAVE_FILE))
 
     def leaving(self) -> None:
@@ -89,7 +103,15 @@ class Requests:
         if not self._is_main:
             return False
         minutes = self._config.checkpoint.interval_minutes
-        return self._file(SAVE_FILE).exists() or _is_over(self._saved, minutes)
+        asked = self._asked()
+        return (asked is not None and asked != self._answered) or _is_over(self._saved, minutes)
+
+    def _asked(self) -> int | None:
+        """When the file SAVE was made, in nanoseconds; None where there is none."""
+        try:
+            return self._file(SAVE_FILE).stat().st_mtime_ns
+        except OSError:
+            return None
 
     def _file(self, name: str) -> Path:
         return self._config.run_dir / name

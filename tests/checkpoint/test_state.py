@@ -17,12 +17,12 @@ from tiny_runs import SEQ_LENGTH
 
 from megatron_crossic.backend import select_backend
 from megatron_crossic.checkpoint.folder import CheckpointInfo, read_info
+from megatron_crossic.checkpoint.saving import Surroundings, save_checkpoint
 from megatron_crossic.checkpoint.sound import check_sound
 from megatron_crossic.checkpoint.state import (
     TrainingState,
     load_state,
     load_weights,
-    save_checkpoint,
 )
 from megatron_crossic.config import OptimizerConfig, ParallelConfig, PrecisionConfig
 from megatron_crossic.errors import CheckpointError
@@ -78,9 +78,10 @@ def weights(state: TrainingState) -> dict[str, torch.Tensor]:
 
 
 def save(root: Path, state: TrainingState, *, keep_last: int = 2) -> Path:
-    return save_checkpoint(
-        root, state, INFO, config_yaml="run_dir: x\n", hf_source=root, keep_last=keep_last
+    surroundings = Surroundings(
+        root=root, info=INFO, config_yaml="run_dir: x\n", hf_source=root, keep_last=keep_last
     )
+    return save_checkpoint(state, surroundings)
 
 
 @pytest.mark.parametrize("saved_distributed", [False, True])

@@ -2,14 +2,18 @@
 
 from pathlib import Path
 
-from chaos import MODES, NUM_RANKS, assert_equal, chaos_config, survive
+import pytest
+from chaos import MODES, NUM_RANKS, assert_equal, chaos_config, killed_config, survive
 from tiny_runs import run_ranks, run_training
 
 
-def test_a_run_killed_three_times_ends_bit_for_bit_alike(inputs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_run_killed_three_times_ends_bit_for_bit_alike(
+    inputs: Path, tmp_path: Path, asynchronous: bool
+) -> None:
     quiet = chaos_config(inputs, tmp_path / "quiet", num_steps=30)
     run_ranks(NUM_RANKS, tmp_path / "quiet.log", run_training, quiet)
-    killed = chaos_config(inputs, tmp_path / "killed", num_steps=30)
+    killed = killed_config(quiet, tmp_path / "killed", asynchronous=asynchronous)
     kills = survive(killed, num_kills=3, seed=1)
     assert sorted(kill.victims for kill in kills) == sorted(MODES)
     assert assert_equal(quiet, killed) > 20

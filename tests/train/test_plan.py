@@ -48,7 +48,7 @@ def test_a_dry_run_tells_the_arithmetic(inputs: Path, tmp_path: Path) -> None:
     assert "6 steps = 768 tokens = 1.20 epochs, starting with step 1" in told
     assert "tensor 2 * pipeline 1 * context 1 * data 2 = 4 processes on cpu" in told
     assert "memory  0.00 GiB a rank = parameters 0.00 GiB + gradients 0.00 GiB + opti" in told
-    assert "chunks" not in told
+    assert "interleaved chunks" not in told
 
 
 def test_a_dry_run_tells_of_chunks_and_starts_nothing(inputs: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tiny_runs import losses, run_ranks, run_training, start_ranks, tiny_config
 
-from megatron_crossic.checkpoint import state
+from megatron_crossic.checkpoint import saving
 from megatron_crossic.config import CheckpointConfig, ParallelConfig, PrecisionConfig, RunConfig
 from megatron_crossic.errors import CheckpointError
 
@@ -119,14 +119,14 @@ def test_bf16_goes_on_bit_for_bit_with_its_main_weights(inputs: Path, tmp_path: 
 
 def run_killed_in_save(config: RunConfig) -> None:
     """Dies in the checkpoint after step 6, when all tensors are written and the rest is not."""
-    write_info = state.write_info
+    write_info = saving.write_info
 
-    def write_or_die(folder: Path, info: state.CheckpointInfo) -> None:
+    def write_or_die(folder: Path, info: saving.CheckpointInfo) -> None:
         if info.step == 6:
             os.kill(os.getpid(), signal.SIGKILL)
         write_info(folder, info)
 
-    state.write_info = write_or_die
+    saving.write_info = write_or_die
     run_training(config)
 
 

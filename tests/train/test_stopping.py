@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tiny_runs import losses, run_ranks, run_training, tiny_config
 
-from megatron_crossic.config import CheckpointConfig, RecoveryConfig, RunConfig
+from megatron_crossic.backend import select_backend
+from megatron_crossic.checkpoint.saving import Progress
+from megatron_crossic.config import CheckpointConfig, ParallelConfig, RecoveryConfig, RunConfig
 from megatron_crossic.errors import ConfigError
+from megatron_crossic.parallel import parallel_groups
 from megatron_crossic.train import run as run_module
 from megatron_crossic.train.stopping import listening
 
@@ -109,7 +113,7 @@ def test_checkpoints_of_every_nth_step_stay(inputs: Path, tmp_path: Path) -> Non
 
 
 def test_leftovers_of_killed_runs_go(inputs: Path, tmp_path: Path) -> None:
-    config = config_of(inputs, tmp_path, num_steps=1)
+    config = replace(config_of(inputs, tmp_path), stop_after_step=1)
     for name in ("step_0000007.partial", "step_0000009"):
         (tmp_path / "checkpoints" / name).mkdir(parents=True)
     run_training(config)
@@ -133,3 +137,25 @@ def test_signals_need_the_main_thread(inputs: Path, tmp_path: Path) -> None:
         "training must run in the main thread of its process, got other. "
         "Only there can it receive signals."
     ]
+
+
+def test_a_file_made_during_a_save_asks_for_another(inputs: Path, tmp_path: Path) -> None:
+    config = config_of(inputs, tmp_path)
+    file = tmp_path / "SAVE"
+    device = torch.device("cpu")
+    with (
+        parallel_groups(ParallelConfig(), select_backend("cpu"), seed=1),
+        listening(config, is_main=True) as requests,
+    ):
+        file.touch()
+        assert requests.decide(device, Progress.NONE).save
+        requests.saving()
+        decision = requests.decide(device, Progress.WRITING)
+        assert (decision.save, decision.finish_save) == (False, False)
+        os.utime(file, (1, 1))  # touched again
+        assert requests.decide(device, Progress.WRITTEN).save
+        requests.saved()
+        assert file.exists()
+        requests.saving()
+        requests.saved()
+        assert not file.exists()
