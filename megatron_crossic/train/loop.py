@@ -36,7 +36,7 @@ def train(plan: RunPlan, backend: Backend) -> None:
 def _run_steps(run: Run, metrics: SilentLog, requests: Requests) -> None:
     """From the first step that is not done yet to the last, or to the one that is asked to end."""
     plan, config = run.plan, run.plan.config
-    for message in _opening(plan):
+    for message in (*_opening(plan), run.speed.opening()):
         metrics.say(message)
     if not plan.resumes:
         run.validate(metrics, step=0)

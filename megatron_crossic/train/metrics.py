@@ -26,6 +26,7 @@ from megatron_crossic.errors import DataError
 from megatron_crossic.files import unwritable, write_text_atomically
 from megatron_crossic.jsonl import to_json_line
 from megatron_crossic.train.loss import LossReport
+from megatron_crossic.train.speed import StepSpeed
 from megatron_crossic.train.suspects import Suspect, record
 
 METRICS_FILE = "metrics.jsonl"
@@ -42,22 +43,27 @@ class StepMetrics:
     loss_by_language: dict[str, float]
     grad_norm: float
     """Before clipping."""
+    grad_norm_by_group: dict[str, float]
+    """The same of some of the weights each; their squares add up to that of `grad_norm`."""
     learning_rate: float
     num_tokens: int
     """Tokens with loss in this step's global batch."""
     num_tokens_total: int
     """Tokens with loss since the first step of the run."""
-    tokens_per_second: float
-    """All tokens of the global batch, over all ranks."""
-    seconds: float
-    peak_memory_bytes: int
-    """Most memory rank 0 has used since it started."""
+    speed: StepSpeed
+    """Its fields stand in the file beside the others."""
     num_windows_by_set: dict[str, int] = field(default_factory=dict)
     """Windows of this step's global batch that come from each data set of data.train."""
     skipped: bool = False
     """Whether the update was left out."""
     num_skipped: int = 0
     """Steps without update since the first step of the run."""
+
+    def record(self) -> dict[str, Any]:
+        """The object in `metrics.jsonl`."""
+        values = asdict(self)
+        speed = values.pop("speed")
+        return {**values, **speed}
 
 
 class SilentLog:
@@ -106,10 +112,10 @@ class MetricsLog(SilentLog):
 
     def step(self, metrics: StepMetrics) -> None:
         """Record one training step."""
-        values = asdict(metrics)
+        values = metrics.record()
         _append(self._steps, values)
         self._board_scalars("train", metrics.step, values)
-        self._seconds.append(metrics.seconds)
+        self._seconds.append(metrics.speed.seconds)
         if metrics.step % self._log_interval == 0 or metrics.step == self._num_steps:
             eta = self._remaining_seconds(metrics.step)
             self.say(progress_line(metrics, num_steps=self._num_steps, eta_seconds=eta))
@@ -143,7 +149,7 @@ class MetricsLog(SilentLog):
             if isinstance(value, dict):
                 for key, item in value.items():
                     self._board.add_scalar(f"{group}/{name}/{key}", item, step)
-            elif name != "step":
+            elif name != "step" and value is not None:
                 self._board.add_scalar(f"{group}/{name}", value, step)
 
 
@@ -153,8 +159,17 @@ def progress_line(metrics: StepMetrics, *, num_steps: int, eta_seconds: float) -
     return (
         f"step {metrics.step:{width}}/{num_steps}  loss {metrics.loss:.4f}"
         f"{_languages(metrics.loss_by_language)}  grad norm {metrics.grad_norm:.3f}  "
-        f"lr {metrics.learning_rate:.2e}  {metrics.tokens_per_second:,.0f} tokens/s  "
+        f"lr {metrics.learning_rate:.2e}  {_speed(metrics.speed)}  "
         f"ETA {timedelta(seconds=math.ceil(eta_seconds))}"
+    )
+
+
+def _speed(speed: StepSpeed) -> str:
+    share = "" if speed.mfu is None else f", {speed.mfu:.1%} MFU"
+    return (
+        f"{speed.tokens_per_second:,.0f} tokens/s, {speed.tflops:.3g} TFLOP/s{share}  "
+        f"data {speed.data_seconds:.3f} s, wait {speed.wait_seconds:.3f} s  "
+        f"{speed.peak_memory_bytes / 2**30:.1f} GiB"
     )
 
 
