@@ -54,11 +54,19 @@ class StepClock:
         self._added: Moment | None = None
         self.data = 0.0
         """Seconds this rank has spent on its windows in this step."""
+        self._data_of_steps, self._num_steps = 0.0, 0
 
     def start(self) -> None:
         """A step starts."""
         self._passed = self._added = None
         self.data = 0.0
+        self._num_steps += 1
+
+    def mean_data(self) -> float:
+        """Seconds a step for this rank's windows, over the steps since the last call."""
+        mean = self._data_of_steps / max(1, self._num_steps)
+        self._data_of_steps, self._num_steps = 0.0, 0
+        return mean
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -68,7 +76,9 @@ class StepClock:
         """
         started = time.perf_counter()
         yield
-        self.data += time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        self.data += seconds
+        self._data_of_steps += seconds
 
     def attend(self, config: TransformerConfig) -> None:
         """Take the moment when megatron-core begins to reduce gradients, from now on."""

@@ -42,6 +42,7 @@ def _run_steps(run: Run, metrics: SilentLog, requests: Requests) -> None:
         run.validate(metrics, step=0)
     for step in range(plan.first_step, config.last_step + 1):
         metrics.step(run.step(step, metrics))
+        run.look_for_stragglers(metrics, step=step)
         decision = requests.decide(run.shape.device)
         is_last = bool(decision.stop) or step == config.last_step
         if step == config.last_step or step % config.validation_interval == 0:

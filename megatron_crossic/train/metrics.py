@@ -3,6 +3,7 @@
     run_dir/metrics.jsonl      one object a training step
     run_dir/validation.jsonl   one object a validation; step 0 is before training
     run_dir/bad_steps.jsonl    one object a window of a step whose loss was bad
+    run_dir/stragglers.jsonl   one object a look for slow ranks
     run_dir/tensorboard/       the same numbers
 
 Only rank 0 writes. A resumed run first removes what lies beyond the step it resumes from, so that
@@ -27,6 +28,7 @@ from megatron_crossic.files import unwritable, write_text_atomically
 from megatron_crossic.jsonl import to_json_line
 from megatron_crossic.train.loss import LossReport
 from megatron_crossic.train.speed import StepSpeed
+from megatron_crossic.train.stragglers import STRAGGLERS_FILE, Straggler
 from megatron_crossic.train.suspects import Suspect, record
 
 METRICS_FILE = "metrics.jsonl"
@@ -80,6 +82,9 @@ class SilentLog:
 
     def suspects(self, found: Callable[[], Sequence[Suspect]]) -> None:
         """Look nothing up."""
+
+    def stragglers(self, found: Sequence[Straggler], record: dict[str, Any]) -> None:
+        """Record nothing."""
 
 
 class MetricsLog(SilentLog):
@@ -139,6 +144,13 @@ class MetricsLog(SilentLog):
         for line in lines:
             self.say(line)
 
+    def stragglers(self, found: Sequence[Straggler], record: dict[str, Any]) -> None:
+        """Record one look for slow ranks; say who they are."""
+        with (self._run_dir / STRAGGLERS_FILE).open("ab") as file:
+            _append(file, record)
+        for straggler in found:
+            self.say(f"warning: {straggler.line()}")
+
     def _remaining_seconds(self, step: int) -> float:
         """From the recent steps; the first one of a process is slower, so it counts if alone."""
         recent = self._seconds[1:][-50:] or self._seconds
@@ -194,7 +206,7 @@ def open_metrics(
     """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
-        for name in (METRICS_FILE, VALIDATION_FILE):
+        for name in (METRICS_FILE, VALIDATION_FILE, STRAGGLERS_FILE):
             forget_after(run_dir / name, resumed_step)
         with (
             (run_dir / METRICS_FILE).open("ab") as steps,

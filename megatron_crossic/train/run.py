@@ -29,6 +29,12 @@ from megatron_crossic.train.plan import RunPlan, layout_details, lora_details, r
 from megatron_crossic.train.schedule import learning_rate
 from megatron_crossic.train.speed import Speed
 from megatron_crossic.train.step import StepShape, run_microbatches
+from megatron_crossic.train.stragglers import (
+    find_stragglers,
+    gather_times,
+    time_probe,
+    to_record,
+)
 from megatron_crossic.train.suspects import describe, find_windows
 from megatron_crossic.train.validate import validate
 from megatron_crossic.train.watch import Watch
@@ -191,6 +197,21 @@ class Run:
                     attention_scope=config.data.attention_scope,
                 )
             yield batch
+
+    def look_for_stragglers(self, metrics: SilentLog, *, step: int) -> None:
+        """Every some steps, whether a rank's machine is slower than the others'."""
+        recovery = self.plan.config.recovery
+        if recovery.straggler_interval is None or step % recovery.straggler_interval:
+            return
+        self.watch.at(f"step {step}, looking for stragglers")
+        ranks = gather_times(
+            probe_seconds=time_probe(self.backend),
+            data_seconds=self.clock.mean_data(),
+            device=self.speed.device_name,
+        )
+        self.watch.rest()
+        found = find_stragglers(ranks, factor=recovery.straggler_factor)
+        metrics.stragglers(found, to_record(ranks, found, step=step))
 
     def validate(self, metrics: SilentLog, *, step: int) -> None:
         """Record the loss on the held-out windows, if there are any."""
