@@ -2,18 +2,19 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from datetime import timedelta
 
 from megatron_crossic.backend import Backend
 from megatron_crossic.files import write_text_atomically
 from megatron_crossic.parallel import Rank, parallel_groups
-from megatron_crossic.train.metrics import MetricsLog, SilentLog, open_metrics
+from megatron_crossic.train.metrics import SilentLog, open_metrics
 from megatron_crossic.train.options import to_yaml
 from megatron_crossic.train.plan import RunPlan
 from megatron_crossic.train.run import Run
 from megatron_crossic.train.setup import set_up
 from megatron_crossic.train.stopping import Requests, listening
+from megatron_crossic.train.wandb_log import open_wandb
 from megatron_crossic.train.watch import watching
 
 
@@ -56,19 +57,27 @@ def _run_steps(run: Run, metrics: SilentLog, requests: Requests) -> None:
             return
 
 
-def _metrics(plan: RunPlan, rank: Rank) -> AbstractContextManager[SilentLog | MetricsLog]:
+@contextmanager
+def _metrics(plan: RunPlan, rank: Rank) -> Iterator[SilentLog]:
     """Rank 0's log, and the configuration beside it."""
     if not rank.is_main:
-        return nullcontext(SilentLog())
+        yield SilentLog()
+        return
     config = plan.config
     write_text_atomically(config.run_dir / "config.yaml", to_yaml(config))
-    return open_metrics(
-        config.run_dir,
-        resumed_step=plan.first_step - 1,
-        num_steps=config.num_steps,
-        log_interval=config.log_interval,
-        progress=sys.stderr,
-    )
+    resumed_step = plan.first_step - 1
+    with (
+        open_wandb(config, resumed_step=resumed_step) as wandb,
+        open_metrics(
+            config.run_dir,
+            resumed_step=resumed_step,
+            num_steps=config.num_steps,
+            log_interval=config.log_interval,
+            progress=sys.stderr,
+            wandb=wandb,
+        ) as metrics,
+    ):
+        yield metrics
 
 
 def _opening(plan: RunPlan) -> Iterator[str]:

@@ -12,7 +12,7 @@ every step is there once.
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -30,6 +30,7 @@ from megatron_crossic.train.loss import LossReport
 from megatron_crossic.train.speed import StepSpeed
 from megatron_crossic.train.stragglers import STRAGGLERS_FILE, Straggler
 from megatron_crossic.train.suspects import Suspect, record
+from megatron_crossic.train.wandb_log import WandbLog
 
 METRICS_FILE = "metrics.jsonl"
 VALIDATION_FILE = "validation.jsonl"
@@ -100,6 +101,7 @@ class MetricsLog(SilentLog):
         progress: TextIO,
         num_steps: int,
         log_interval: int,
+        wandb: WandbLog | None,
     ) -> None:
         self._steps = steps
         self._validations = validations
@@ -108,6 +110,7 @@ class MetricsLog(SilentLog):
         self._progress = progress
         self._num_steps = num_steps
         self._log_interval = log_interval
+        self._wandb = wandb
         self._seconds: list[float] = []
 
     def say(self, message: str) -> None:
@@ -119,7 +122,7 @@ class MetricsLog(SilentLog):
         """Record one training step."""
         values = metrics.record()
         _append(self._steps, values)
-        self._board_scalars("train", metrics.step, values)
+        self._scalars("train", metrics.step, values)
         self._seconds.append(metrics.speed.seconds)
         if metrics.step % self._log_interval == 0 or metrics.step == self._num_steps:
             eta = self._remaining_seconds(metrics.step)
@@ -129,7 +132,7 @@ class MetricsLog(SilentLog):
         """Record one validation, made after `step`."""
         values = {"step": step, **asdict(report)}
         _append(self._validations, values)
-        self._board_scalars("validation", step, values)
+        self._scalars("validation", step, values)
         self.say(
             f"validation after step {step}: loss {report.loss:.4f}"
             f"{_languages(report.loss_by_language)} over {report.num_tokens:,} tokens"
@@ -156,13 +159,21 @@ class MetricsLog(SilentLog):
         recent = self._seconds[1:][-50:] or self._seconds
         return (self._num_steps - step) * sum(recent) / len(recent)
 
-    def _board_scalars(self, group: str, step: int, values: dict[str, Any]) -> None:
-        for name, value in values.items():
-            if isinstance(value, dict):
-                for key, item in value.items():
-                    self._board.add_scalar(f"{group}/{name}/{key}", item, step)
-            elif name != "step" and value is not None:
-                self._board.add_scalar(f"{group}/{name}", value, step)
+    def _scalars(self, group: str, step: int, values: dict[str, Any]) -> None:
+        numbers = dict(_flat(group, values))
+        for name, number in numbers.items():
+            self._board.add_scalar(name, number, step)
+        if self._wandb is not None:
+            self._wandb.scalars(numbers, step=step)
+
+
+def _flat(group: str, values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """`train/loss`, `train/loss_by_language/en`, …; what has no value is left out."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{group}/{name}", value)
+        elif name != "step" and value is not None:
+            yield f"{group}/{name}", value
 
 
 def progress_line(metrics: StepMetrics, *, num_steps: int, eta_seconds: float) -> str:
@@ -199,6 +210,7 @@ def open_metrics(
     num_steps: int,
     log_interval: int,
     progress: TextIO,
+    wandb: WandbLog | None = None,
 ) -> Iterator[MetricsLog]:
     """Open the log of a run that goes on after `resumed_step`, 0 for a new one.
 
@@ -221,6 +233,7 @@ def open_metrics(
                 progress=progress,
                 num_steps=num_steps,
                 log_interval=log_interval,
+                wandb=wandb,
             )
     except OSError as error:
         raise unwritable(run_dir, error) from error
