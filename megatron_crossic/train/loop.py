@@ -1,6 +1,7 @@
 """The training loop: what happens in which order. Each step of it is a named function."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -29,8 +30,11 @@ def train(plan: RunPlan, backend: Backend) -> None:
         listening(config, is_main=rank.is_main) as requests,
         watching(minutes=minutes) as watch,
     ):
+        started = time.perf_counter()
         run = set_up(plan, rank, backend, watch)
+        loaded = f"built and filled the model in {time.perf_counter() - started:.1f} s"
         with _metrics(run.plan, rank) as metrics:
+            metrics.say(loaded)
             _run_steps(run, metrics, requests)
 
 

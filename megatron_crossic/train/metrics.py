@@ -27,6 +27,7 @@ from megatron_crossic.errors import DataError
 from megatron_crossic.files import unwritable, write_text_atomically
 from megatron_crossic.jsonl import to_json_line
 from megatron_crossic.train.loss import LossReport
+from megatron_crossic.train.progress import Lines, open_progress
 from megatron_crossic.train.speed import StepSpeed
 from megatron_crossic.train.stragglers import STRAGGLERS_FILE, Straggler
 from megatron_crossic.train.suspects import Suspect, record
@@ -98,7 +99,7 @@ class MetricsLog(SilentLog):
         validations: BinaryIO,
         board: SummaryWriter,
         run_dir: Path,
-        progress: TextIO,
+        progress: Lines,
         num_steps: int,
         log_interval: int,
         wandb: WandbLog | None,
@@ -115,8 +116,7 @@ class MetricsLog(SilentLog):
 
     def say(self, message: str) -> None:
         """Write one line of progress."""
-        self._progress.write(message + "\n")
-        self._progress.flush()
+        self._progress.say(message)
 
     def step(self, metrics: StepMetrics) -> None:
         """Record one training step."""
@@ -124,6 +124,7 @@ class MetricsLog(SilentLog):
         _append(self._steps, values)
         self._scalars("train", metrics.step, values)
         self._seconds.append(metrics.speed.seconds)
+        self._progress.step(metrics.step, f"loss {metrics.loss:.4f}")
         if metrics.step % self._log_interval == 0 or metrics.step == self._num_steps:
             eta = self._remaining_seconds(metrics.step)
             self.say(progress_line(metrics, num_steps=self._num_steps, eta_seconds=eta))
@@ -224,13 +225,14 @@ def open_metrics(
             (run_dir / METRICS_FILE).open("ab") as steps,
             (run_dir / VALIDATION_FILE).open("ab") as validations,
             _open_board(run_dir, resumed_step) as board,
+            open_progress(progress, first_step=resumed_step + 1, num_steps=num_steps) as lines,
         ):
             yield MetricsLog(
                 steps=steps,
                 validations=validations,
                 board=board,
                 run_dir=run_dir,
-                progress=progress,
+                progress=lines,
                 num_steps=num_steps,
                 log_interval=log_interval,
                 wandb=wandb,

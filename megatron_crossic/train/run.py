@@ -230,6 +230,7 @@ class Run:
     def save(self, metrics: SilentLog, *, step: int) -> None:
         """Write a checkpoint that this run, or another, can go on from."""
         plan = self.plan
+        started = time.perf_counter()
         info = CheckpointInfo(
             step=step,
             num_tokens=self.num_tokens,
@@ -252,4 +253,4 @@ class Run:
                 keep_last=plan.config.checkpoint.keep_last,
                 keep_every=plan.config.checkpoint.keep_every,
             )
-        metrics.say(f"saved {self.newest}")
+        metrics.say(f"saved {self.newest} in {time.perf_counter() - started:.1f} s")
