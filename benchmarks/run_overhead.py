@@ -29,6 +29,7 @@ from megatron_crossic.commandline import ArgumentParser, run
 from megatron_crossic.files import write_text_atomically
 from megatron_crossic.train import run as run_module
 from megatron_crossic.train.command import pretrain
+from megatron_crossic.train.gradients import GradientNorms
 
 WARM = 0.2
 """Share of the steps before memory counts: caches fill and the allocator settles."""
@@ -97,9 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     times = Times()
     with ExitStack() as stack:
-        for name in ("run_microbatches", "gradient_norm", "update"):
-            timed = times.timed(getattr(run_module, name))
-            stack.enter_context(patch.object(run_module, name, timed))
+        for owner, name in (
+            (run_module, "run_microbatches"),
+            (run_module, "update"),
+            (GradientNorms, "measure"),
+        ):
+            timed = times.timed(getattr(owner, name))
+            stack.enter_context(patch.object(owner, name, timed))
         for name, wrap in (("_batches", times.waited), ("step", times.stepped)):
             method = getattr(run_module.Run, name)
             stack.enter_context(patch.object(run_module.Run, name, wrap(method)))

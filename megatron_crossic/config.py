@@ -14,6 +14,7 @@ from megatron_crossic.errors import ConfigError
 from megatron_crossic.layout_config import MemoryConfig, ParallelConfig, PrecisionConfig
 from megatron_crossic.optimization_config import LoraConfig, OptimizerConfig, ScheduleConfig
 from megatron_crossic.recovery_config import CheckpointConfig, RecoveryConfig
+from megatron_crossic.watching_config import WandbConfig
 
 __all__ = [
     "AttentionScope",
@@ -28,6 +29,7 @@ __all__ = [
     "RecoveryConfig",
     "RunConfig",
     "ScheduleConfig",
+    "WandbConfig",
     "raise_problems",
 ]
 
@@ -140,6 +142,8 @@ class RunConfig:
     lora: LoraConfig | None = None
     """Train adapters instead of the weights; any option of the group switches it on."""
     recovery: RecoveryConfig = field(default_factory=RecoveryConfig)
+    wandb: WandbConfig | None = None
+    """Tell Weights & Biases too; any option of the group switches it on."""
 
     def check(self) -> None:
         """Raise one `ConfigError` that lists every problem the values alone show."""
@@ -184,6 +188,8 @@ class RunConfig:
             problems += self.lora.problems()
         problems += self.checkpoint.problems()
         problems += self.recovery.problems()
+        if self.wandb is not None:
+            problems += self.wandb.problems()
         raise_problems(problems)
 
     def length_problems(self) -> list[str]:

@@ -70,6 +70,10 @@ class RecoveryConfig:
     """Steps that read their windows and make no update."""
     weight_check_interval: int | None = None
     """Steps between two comparisons of the weights of all data-parallel ranks."""
+    straggler_interval: int | None = None
+    """Steps between two looks for ranks whose device, or reading, is slower than the others'."""
+    straggler_factor: float = 1.2
+    """Such a rank is above this many medians of all ranks."""
     timeout_minutes: float = 10.0
     """How long a rank may wait for the others before the job ends and names who is missing."""
 
@@ -79,6 +83,7 @@ class RecoveryConfig:
             "spike_window": self.spike_window,
             "max_bad_steps": self.max_bad_steps,
             "weight_check_interval": self.weight_check_interval,
+            "straggler_interval": self.straggler_interval,
             "skip_steps": min(self.skip_steps, default=None),
         }
         found = [
@@ -95,6 +100,10 @@ class RecoveryConfig:
             for name, value in times.items()
             if value is not None and value <= 0
         ]
+        if self.straggler_factor <= 1:
+            found.append(
+                f"recovery.straggler_factor must be above 1, got {self.straggler_factor}. Use 1.2."
+            )
         if self.spike_factor and self.spike_factor <= 1:
             found.append(
                 f"recovery.spike_factor must be above 1, or 0 for off, got {self.spike_factor}. "

@@ -15,7 +15,15 @@ PROJECT = ROOT.parent
 # Lower levels never import higher ones; members of one level may import each other without cycles.
 LEVELS = [
     {"errors"},
-    {"files", "commandline", "config", "layout_config", "optimization_config", "recovery_config"},
+    {
+        "files",
+        "commandline",
+        "config",
+        "layout_config",
+        "optimization_config",
+        "recovery_config",
+        "watching_config",
+    },
     {"manifest", "jsonl"},
     {"data", "backend", "parallel"},
     {"model", "inspection"},
@@ -34,6 +42,7 @@ TORCHLESS = {
     "layout_config",
     "optimization_config",
     "recovery_config",
+    "watching_config",
     "manifest",
     "jsonl",
     "data",

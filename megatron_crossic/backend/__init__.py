@@ -29,6 +29,10 @@ for _message in _CONFUSING:
 logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # "No CUDA runtime is found"
 
 
+Moment = float | torch.cuda.Event
+"""A point in the work of a device: a clock's time, or an event in the queue of a GPU."""
+
+
 class Backend(Protocol):
     """What the rest of the package may ask of a device; the modules `cpu` and `cuda` provide it."""
 
@@ -67,6 +71,26 @@ class Backend(Protocol):
 
     def synchronize(self) -> None:
         """Wait for queued work, so that a clock reads true."""
+        ...
+
+    def device_name(self) -> str:
+        """What its maker calls the device."""
+        ...
+
+    def moment(self) -> Moment:
+        """When the device comes to this place of its work; waits for nothing."""
+        ...
+
+    def seconds_between(self, first: Moment, second: Moment) -> float:
+        """Seconds from one moment to another; the device must have come to both."""
+        ...
+
+    def memory_bytes(self) -> int:
+        """Memory this process uses on the device now."""
+        ...
+
+    def reserved_memory_bytes(self) -> int | None:
+        """Memory kept from other processes, used or not; None where that is not known."""
         ...
 
     def peak_memory_bytes(self) -> int:

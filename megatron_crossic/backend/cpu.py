@@ -5,16 +5,20 @@ mean the CPU: a torch function mode redirects devices, and the few functions of 
 megatron-core calls get CPU counterparts. Everything is put back when the context ends.
 """
 
+import platform
 import resource
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 from unittest.mock import patch
 
+import psutil
 import torch
 from torch.overrides import TorchFunctionMode
 
+from megatron_crossic.backend import Moment
 from megatron_crossic.backend.support import Support, unsupported
 from megatron_crossic.config import MemoryConfig, ParallelConfig, PrecisionConfig
 
@@ -111,6 +115,32 @@ def share_buffers(shape: tuple[int, int], *, tensor: int, fp8: bool) -> None:
 
 def synchronize() -> None:
     """Nothing to wait for: CPU work is done when the call returns."""
+
+
+def device_name() -> str:
+    """The architecture of the processor; nobody states a peak for it."""
+    return f"{platform.machine()} CPU"
+
+
+def moment() -> Moment:
+    """Now: CPU work is done when the call returns."""
+    return time.perf_counter()
+
+
+def seconds_between(first: Moment, second: Moment) -> float:
+    """Seconds between two moments."""
+    assert isinstance(first, float)
+    assert isinstance(second, float)
+    return second - first
+
+
+def memory_bytes() -> int:
+    """Resident set of this process."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def reserved_memory_bytes() -> None:
+    """Nothing is reserved beyond what is used."""
 
 
 def peak_memory_bytes() -> int:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 
-from megatron_crossic.backend import local_rank
+from megatron_crossic.backend import Moment, local_rank
 from megatron_crossic.backend.support import Support, unsupported
 from megatron_crossic.config import MemoryConfig, ParallelConfig, PrecisionConfig
 
@@ -75,6 +75,35 @@ def share_buffers(shape: tuple[int, int], *, tensor: int, fp8: bool) -> None:
 def synchronize() -> None:
     """Wait for the GPU."""
     torch.cuda.synchronize()
+
+
+def device_name() -> str:
+    """The name the driver gives the GPU."""
+    return torch.cuda.get_device_name(device())
+
+
+def moment() -> Moment:
+    """An event in the queue of the GPU."""
+    event = torch.cuda.Event(enable_timing=True)
+    event.record()
+    return event
+
+
+def seconds_between(first: Moment, second: Moment) -> float:
+    """Seconds between two events the GPU has passed."""
+    assert isinstance(first, torch.cuda.Event)
+    assert isinstance(second, torch.cuda.Event)
+    return float(first.elapsed_time(second)) / 1000
+
+
+def memory_bytes() -> int:
+    """Memory of PyTorch's live tensors on this GPU."""
+    return torch.cuda.memory_allocated()
+
+
+def reserved_memory_bytes() -> int:
+    """Memory PyTorch holds on this GPU, tensors and its cache."""
+    return torch.cuda.memory_reserved()
 
 
 def peak_memory_bytes() -> int:

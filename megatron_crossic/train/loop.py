@@ -1,28 +1,33 @@
 """The training loop: what happens in which order. Each step of it is a named function."""
 
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from megatron_crossic.backend import Backend
 from megatron_crossic.files import write_text_atomically
 from megatron_crossic.parallel import Rank, parallel_groups
-from megatron_crossic.train.metrics import MetricsLog, SilentLog, open_metrics
+from megatron_crossic.train.metrics import SilentLog, open_metrics
 from megatron_crossic.train.options import to_yaml
 from megatron_crossic.train.plan import RunPlan
 from megatron_crossic.train.run import Run
 from megatron_crossic.train.setup import set_up
 from megatron_crossic.train.stopping import Requests, listening
+from megatron_crossic.train.wandb_log import open_wandb
 from megatron_crossic.train.watch import Watch, watching
 
 
 def train(plan: RunPlan, backend: Backend) -> None:
     """Run the plan to its last step; every rank calls this."""
     with joined(plan, backend) as crew:
+        started = time.perf_counter()
         run = set_up(plan, crew.rank, backend, crew.watch)
+        loaded = f"built and filled the model in {time.perf_counter() - started:.1f} s"
         with _metrics(run.plan, crew.rank) as metrics, run.saves.salvaging(metrics):
+            metrics.say(loaded)
             _run_steps(run, metrics, crew.requests)
 
 
@@ -53,12 +58,13 @@ def joined(plan: RunPlan, backend: Backend) -> Iterator[Crew]:
 def _run_steps(run: Run, metrics: SilentLog, requests: Requests) -> None:
     """From the first step that is not done yet to the last, or to the one that is asked to end."""
     plan, config = run.plan, run.plan.config
-    for message in _opening(plan):
+    for message in (*_opening(plan), run.speed.opening()):
         metrics.say(message)
     if not plan.resumes:
         run.validate(metrics, step=0)
     for step in range(plan.first_step, config.last_step + 1):
         metrics.step(run.step(step, metrics))
+        run.look_for_stragglers(metrics, step=step)
         decision = requests.decide(run.shape.device, run.saves.progress)
         if decision.finish_save:
             _finish_save(run, metrics, requests, step=step)
@@ -89,19 +95,27 @@ def _finish_save(run: Run, metrics: SilentLog, requests: Requests, *, step: int)
         requests.saved()
 
 
-def _metrics(plan: RunPlan, rank: Rank) -> AbstractContextManager[SilentLog | MetricsLog]:
+@contextmanager
+def _metrics(plan: RunPlan, rank: Rank) -> Iterator[SilentLog]:
     """Rank 0's log, and the configuration beside it."""
     if not rank.is_main:
-        return nullcontext(SilentLog())
+        yield SilentLog()
+        return
     config = plan.config
     write_text_atomically(config.run_dir / "config.yaml", to_yaml(config))
-    return open_metrics(
-        config.run_dir,
-        resumed_step=plan.first_step - 1,
-        num_steps=config.num_steps,
-        log_interval=config.log_interval,
-        progress=sys.stderr,
-    )
+    resumed_step = plan.first_step - 1
+    with (
+        open_wandb(config, resumed_step=resumed_step) as wandb,
+        open_metrics(
+            config.run_dir,
+            resumed_step=resumed_step,
+            num_steps=config.num_steps,
+            log_interval=config.log_interval,
+            progress=sys.stderr,
+            wandb=wandb,
+        ) as metrics,
+    ):
+        yield metrics
 
 
 def _opening(plan: RunPlan) -> Iterator[str]:

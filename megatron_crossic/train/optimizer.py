@@ -123,14 +123,8 @@ def reload_main_weights(
     )
 
 
-def gradient_norm(optimizer: MegatronOptimizer) -> float:
-    """Hand the gradients to the optimizer; their global norm, before clipping."""
-    optimizer.prepare_grads()
-    return float(optimizer.get_grad_norm())
-
-
 def update(optimizer: MegatronOptimizer, config: OptimizerConfig, *, grad_norm: float) -> None:
-    """Clip and change the weights, after `gradient_norm`.
+    """Clip and change the weights, after `GradientNorms.measure`.
 
     megatron-core's own `step` does both at once and leaves no time to look at the norm.
     """

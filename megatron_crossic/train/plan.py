@@ -25,6 +25,7 @@ from megatron_crossic.train.source import (
     find_base,
     find_source,
 )
+from megatron_crossic.train.wandb_log import wandb_problems
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +118,7 @@ def make_plan(config: RunConfig, backend: Backend, *, world_size: int) -> RunPla
         + round_problems(config, num_microbatches)
         + data_problems(data, info.architecture, config)
         + other_tokenizer
+        + wandb_problems(config)
         + base_problems(base, config, resumes=resumes)
     )
     plan = RunPlan(

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from megatron_crossic.backend import Backend
@@ -15,17 +17,27 @@ from megatron_crossic.errors import CrossicError
 from megatron_crossic.model.lora import seed_window
 from megatron_crossic.train.agreement import largest
 from megatron_crossic.train.batches import Batch, windows_to_batch
+from megatron_crossic.train.clock import Spent, StepClock
+from megatron_crossic.train.gradients import GradientNorms
 from megatron_crossic.train.guard import Guard
 from megatron_crossic.train.held_out import validate_all
+from megatron_crossic.train.loss import LossReport
 from megatron_crossic.train.metrics import SilentLog, StepMetrics
-from megatron_crossic.train.optimizer import gathered_weights, gradient_norm, set_rate, update
+from megatron_crossic.train.optimizer import gathered_weights, set_rate, update
 from megatron_crossic.train.options import to_yaml
 from megatron_crossic.train.order import BatchShare, Order
 from megatron_crossic.train.plan import RunPlan, layout_details, lora_details, resume_details
 from megatron_crossic.train.probes import Probes
 from megatron_crossic.train.saves import Saves
 from megatron_crossic.train.schedule import learning_rate
+from megatron_crossic.train.speed import Speed
 from megatron_crossic.train.step import StepShape, run_microbatches
+from megatron_crossic.train.stragglers import (
+    find_stragglers,
+    gather_times,
+    time_probe,
+    to_record,
+)
 from megatron_crossic.train.suspects import describe, find_windows
 from megatron_crossic.train.watch import Watch
 from megatron_crossic.train.weight_check import check_weights
@@ -48,16 +60,66 @@ class Run:
     saves: Saves
     guard: Guard
     watch: Watch
+    norms: GradientNorms
+    clock: StepClock
+    speed: Speed
 
     def step(self, step: int, metrics: SilentLog) -> StepMetrics:
         """Forward, backward, and an update unless the step is bad."""
         started = time.perf_counter()
+        self.clock.start()
+        rate = self._set_rate(step)
+        passes: list[Tensor] = []
+        report = self._pass(step, passes)
+        passed = time.perf_counter()
+        self.watch.at(f"step {step}, update")
+        norm = self.norms.measure()
+        complaint = self.guard.complaint(loss=report.loss, grad_norm=norm.total)
+        is_bad, *spent = largest(
+            [complaint is not None, *self.clock.microseconds()], self.shape.device
+        )
+        skipped = self._is_skipped(step, complaint, bool(is_bad), passes, metrics)
+        if not skipped:
+            update(self.state.optimizer, self.plan.config.optimizer, grad_norm=norm.total)
+            self.guard.updated(report.loss)
+        self.backend.synchronize()
+        updated = time.perf_counter()
+        self._compare_weights(step)
+        self.watch.rest()
+        self.num_tokens += report.num_tokens
+        return StepMetrics(
+            step=step,
+            loss=report.loss,
+            loss_by_language=report.loss_by_language,
+            loss_by_part=report.loss_by_part,
+            grad_norm=norm.total,
+            grad_norm_by_group=norm.by_group,
+            learning_rate=rate,
+            num_tokens=report.num_tokens,
+            num_tokens_total=self.num_tokens,
+            num_windows_by_set=self.plan.data.train.count_by_set(self._windows(step)),
+            skipped=skipped,
+            num_skipped=self.guard.num_skipped,
+            speed=self.speed.figures(
+                self.backend,
+                Spent.from_largest(spent),
+                num_tokens=self.plan.config.global_batch_size * self.shape.seq_length,
+                seconds=time.perf_counter() - started,
+                update_seconds=updated - passed,
+            ),
+        )
+
+    def _set_rate(self, step: int) -> float:
         config = self.plan.config
         rate = learning_rate(config.schedule, step=step, num_steps=config.num_steps)
+        set_rate(self.state.optimizer, config.optimizer, rate=rate)
+        return rate
+
+    def _pass(self, step: int, passes: list[Tensor]) -> LossReport:
+        """Leave the reduced gradients of a step; `passes` gets the report of each microbatch."""
         for chunk in self.state.chunks:
             chunk.zero_grad_buffer()
         self.state.optimizer.zero_grad()
-        passes: list[Tensor] = []
         report = run_microbatches(
             self.state.chunks,
             self._batches(step),
@@ -66,36 +128,12 @@ class Run:
             before_pass=partial(self._before_pass, step),
             passes=passes,
         )
-        self.watch.at(f"step {step}, update")
-        set_rate(self.state.optimizer, config.optimizer, rate=rate)
-        grad_norm = gradient_norm(self.state.optimizer)
-        skipped = self._is_skipped(step, report.loss, grad_norm, passes, metrics)
-        if not skipped:
-            update(self.state.optimizer, config.optimizer, grad_norm=grad_norm)
-            self.guard.updated(report.loss)
-        self._compare_weights(step)
-        self.backend.synchronize()
-        self.watch.rest()
-        self.num_tokens += report.num_tokens
-        seconds = time.perf_counter() - started
-        return StepMetrics(
-            step=step,
-            loss=report.loss,
-            loss_by_language=report.loss_by_language,
-            loss_by_part=report.loss_by_part,
-            grad_norm=grad_norm,
-            learning_rate=rate,
-            num_tokens=report.num_tokens,
-            num_tokens_total=self.num_tokens,
-            num_windows_by_set=self.plan.data.train.count_by_set(
-                self.order.global_batch(step=step, size=config.global_batch_size)
-            ),
-            tokens_per_second=config.global_batch_size * self.shape.seq_length / seconds,
-            seconds=seconds,
-            peak_memory_bytes=self.backend.peak_memory_bytes(),
-            skipped=skipped,
-            num_skipped=self.guard.num_skipped,
-        )
+        self.clock.added()
+        return report
+
+    def _windows(self, step: int) -> NDArray[np.int64]:
+        """Numbers of the windows of a step's global batch."""
+        return self.order.global_batch(step=step, size=self.plan.config.global_batch_size)
 
     def _before_pass(self, step: int, number: int) -> None:
         """Say where this rank is; adapters drop by the windows they see."""
@@ -108,8 +146,8 @@ class Run:
     def _is_skipped(
         self,
         step: int,
-        loss: float,
-        grad_norm: float,
+        complaint: str | None,
+        is_bad: bool,
         passes: Sequence[Tensor],
         metrics: SilentLog,
     ) -> bool:
@@ -118,8 +156,6 @@ class Run:
             self.guard.skipped(bad=False)
             metrics.say(f"step {step} makes no update: it is in recovery.skip_steps")
             return True
-        complaint = self.guard.complaint(loss=loss, grad_norm=grad_norm)
-        (is_bad,) = largest([complaint is not None], self.shape.device)
         if not is_bad:
             return False
         self.guard.skipped(bad=True)
@@ -138,8 +174,7 @@ class Run:
         self, step: int, complaint: str, passes: Sequence[Tensor], metrics: SilentLog
     ) -> None:
         """Say which windows a bad step read."""
-        config = self.plan.config
-        windows = self.order.global_batch(step=step, size=config.global_batch_size)
+        windows = self._windows(step)
         found = find_windows(passes, windows, self.share)
         metrics.say(f"warning: {complaint} at step {step}; it read")
         metrics.suspects(
@@ -156,16 +191,31 @@ class Run:
     def _batches(self, step: int) -> Iterator[Batch]:
         """This rank's microbatches of `step`, made one by one."""
         config = self.plan.config
-        windows = self.order.global_batch(step=step, size=config.global_batch_size)
-        for count, numbers in enumerate(self.share.microbatches(windows), start=1):
+        for count, numbers in enumerate(self.share.microbatches(self._windows(step)), start=1):
             self.watch.at(f"step {step}, reading the windows of pass {count}")
-            batch = windows_to_batch(
-                [self.plan.data.train[int(number)] for number in numbers],
-                split_loss=config.data.split_loss,
-                loss_on=config.data.loss_on,
-                attention_scope=config.data.attention_scope,
-            )
+            with self.clock.reading():
+                batch = windows_to_batch(
+                    [self.plan.data.train[int(number)] for number in numbers],
+                    split_loss=config.data.split_loss,
+                    loss_on=config.data.loss_on,
+                    attention_scope=config.data.attention_scope,
+                )
             yield batch
+
+    def look_for_stragglers(self, metrics: SilentLog, *, step: int) -> None:
+        """Every some steps, whether a rank's machine is slower than the others'."""
+        recovery = self.plan.config.recovery
+        if recovery.straggler_interval is None or step % recovery.straggler_interval:
+            return
+        self.watch.at(f"step {step}, looking for stragglers")
+        ranks = gather_times(
+            probe_seconds=time_probe(self.backend),
+            data_seconds=self.clock.mean_data(),
+            device=self.speed.device_name,
+        )
+        self.watch.rest()
+        found = find_stragglers(ranks, factor=recovery.straggler_factor)
+        metrics.stragglers(found, to_record(ranks, found, step=step))
 
     def validate(self, metrics: SilentLog, *, step: int) -> None:
         """Record what the held-out windows tell, if there are any."""

@@ -1,5 +1,6 @@
 """The checkpoints of a run in progress: at most one is being written at any time."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ class Saves:
     newest: Path
     """Newest complete checkpoint of the run, or the one it started from."""
     pending: PendingCheckpoint | None = None
+    began: float = 0.0
+    """When the pending one was begun, by the monotonic clock."""
 
     @property
     def progress(self) -> Progress:
@@ -31,6 +34,7 @@ class Saves:
     def begin(self, state: TrainingState, surroundings: Surroundings, *, background: bool) -> None:
         """Begin the next one; the one before must be finished."""
         assert self.pending is None, "checkpoints are finished one by one"
+        self.began = time.monotonic()
         self.pending = begin(state, surroundings, background=background)
 
     def finish(self, metrics: SilentLog, *, step: int) -> bool:
@@ -44,7 +48,8 @@ class Saves:
         self.newest = pending.finish()
         beside = step - pending.step
         steps = "step" if beside == 1 else "steps"
-        metrics.say(f"saved {self.newest}" + f" (written beside {beside} {steps})" * bool(beside))
+        where = f", beside {beside} {steps}" if beside else ""
+        metrics.say(f"saved {self.newest} in {time.monotonic() - self.began:.1f} s{where}")
         return True
 
     @contextmanager

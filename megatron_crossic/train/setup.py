@@ -9,6 +9,8 @@ from megatron_crossic.errors import DamagedCheckpointError
 from megatron_crossic.model.build import build_chunks
 from megatron_crossic.model.lora import add_adapters
 from megatron_crossic.parallel import Rank
+from megatron_crossic.train.clock import StepClock
+from megatron_crossic.train.gradients import GradientNorms
 from megatron_crossic.train.guard import Guard
 from megatron_crossic.train.optimizer import (
     build_optimizer,
@@ -20,6 +22,7 @@ from megatron_crossic.train.plan import RunPlan, without_damaged
 from megatron_crossic.train.probes import make_probes
 from megatron_crossic.train.run import Run
 from megatron_crossic.train.saves import Saves
+from megatron_crossic.train.speed import speed_of
 from megatron_crossic.train.step import StepShape
 from megatron_crossic.train.watch import Watch
 
@@ -58,6 +61,8 @@ def set_up(plan: RunPlan, rank: Rank, backend: Backend, watch: Watch) -> Run:
         plan = _resume(plan, state)
     else:
         reload_main_weights(optimizer, weights if config.precision.fp8_param_gather else None)
+    clock = StepClock(backend)
+    clock.attend(chunks[0].config)
     return Run(
         plan=plan,
         backend=backend,
@@ -85,6 +90,9 @@ def set_up(plan: RunPlan, rank: Rank, backend: Backend, watch: Watch) -> Run:
         saves=Saves(newest=plan.source),
         guard=Guard(config.recovery, plan.guard_memory),
         watch=watch,
+        norms=GradientNorms(chunks, optimizer),
+        clock=clock,
+        speed=speed_of(plan, backend),
     )
 
 

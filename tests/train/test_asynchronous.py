@@ -137,7 +137,7 @@ def test_a_checkpoint_is_of_its_step_while_training_goes_on(
     beside = replace(in_background(config), run_dir=tmp_path / "beside")
     run_ranks(2, tmp_path / "log", run_training, config)
     said = run_ranks(2, tmp_path / "log", run_with_slow_writer, beside)
-    num_steps = [int(n) for n in re.findall(r"saved .* \(written beside (\d+) steps\)", said)]
+    num_steps = [int(n) for n in re.findall(r"saved .* s, beside (\d+) steps", said)]
     assert len(num_steps) == 2, said
     assert min(num_steps) >= BESIDE
     assert losses(beside.run_dir) == losses(config.run_dir)
@@ -266,5 +266,5 @@ def test_saves_that_last_longer_than_their_interval_queue_up(
     for folder in checkpoints(config):
         check_sound(folder)
     said = capsys.readouterr().err
-    assert len(re.findall(r"saved .*\(written beside 1 step\)", said)) == 5
+    assert len(re.findall(r"saved .* s, beside 1 step\n", said)) == 5
     assert json.loads((tmp_path / "metrics.jsonl").read_bytes().splitlines()[-1])["step"] == 6

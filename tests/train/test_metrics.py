@@ -12,25 +12,38 @@ from megatron_crossic.errors import DataError
 from megatron_crossic.train.held_out import ValidationReport
 from megatron_crossic.train.loss import LossReport
 from megatron_crossic.train.metrics import StepMetrics, forget_after, open_metrics, progress_line
+from megatron_crossic.train.speed import StepSpeed
 
 HELD_OUT = LossReport(
     loss=2.0, loss_by_language={"en": 2.0}, loss_by_part={"en source": 2.0}, num_tokens=7
 )
 
 
-def metrics(step: int, *, seconds: float = 2.0) -> StepMetrics:
+def metrics(step: int, *, seconds: float = 2.0, mfu: float | None = None) -> StepMetrics:
     return StepMetrics(
         step=step,
         loss=3.25,
         loss_by_language={"en": 3.0, "es": 3.5},
         loss_by_part={"en source": 3.0, "es target": 3.5, "split": 1.0},
         grad_norm=1.5,
+        grad_norm_by_group={"attention": 1.2, "mlp": 0.9},
         learning_rate=1e-3,
         num_tokens=100,
         num_tokens_total=100 * step,
-        tokens_per_second=1234.5,
-        seconds=seconds,
-        peak_memory_bytes=2_000_000_000,
+        speed=StepSpeed(
+            tokens_per_second=1234.5,
+            tokens_per_second_per_device=617.25,
+            tflops=12.345,
+            mfu=mfu,
+            seconds=seconds,
+            data_seconds=0.0123,
+            wait_seconds=0.25,
+            reduction_seconds=0.125,
+            update_seconds=0.5,
+            memory_bytes=1_000_000_000,
+            reserved_memory_bytes=None,
+            peak_memory_bytes=2_000_000_000,
+        ),
         num_windows_by_set={"a": 3, "b": 1},
     )
 
@@ -64,11 +77,21 @@ def test_every_step_is_one_object(tmp_path: Path) -> None:
         "loss_by_language": {"en": 3.0, "es": 3.5},
         "loss_by_part": {"en source": 3.0, "es target": 3.5, "split": 1.0},
         "grad_norm": 1.5,
+        "grad_norm_by_group": {"attention": 1.2, "mlp": 0.9},
         "learning_rate": 1e-3,
         "num_tokens": 100,
         "num_tokens_total": 100,
         "tokens_per_second": 1234.5,
+        "tokens_per_second_per_device": 617.25,
+        "tflops": 12.345,
+        "mfu": None,
         "seconds": 2.0,
+        "data_seconds": 0.0123,
+        "wait_seconds": 0.25,
+        "reduction_seconds": 0.125,
+        "update_seconds": 0.5,
+        "memory_bytes": 1_000_000_000,
+        "reserved_memory_bytes": None,
         "peak_memory_bytes": 2_000_000_000,
         "num_windows_by_set": {"a": 3, "b": 1},
         "skipped": False,
@@ -115,8 +138,10 @@ def test_the_progress_line_says_it_all() -> None:
     line = progress_line(metrics(2), num_steps=10, eta_seconds=75.2)
     assert line == (
         "step  2/10  loss 3.2500 (en 3.000, es 3.500)  grad norm 1.500  lr 1.00e-03  "
-        "1,234 tokens/s  ETA 0:01:16"
+        "1,234 tokens/s, 12.3 TFLOP/s  data 0.012 s, wait 0.250 s  1.9 GiB  ETA 0:01:16"
     )
+    known = progress_line(metrics(2, mfu=0.456), num_steps=10, eta_seconds=75.2)
+    assert "12.3 TFLOP/s, 45.6% MFU  data" in known
 
 
 def test_a_language_in_two_parts_is_shown_by_part() -> None:
