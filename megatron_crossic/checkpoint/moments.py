@@ -4,53 +4,53 @@
     optimizer.state.exp_avg_sq.<weight>   second moment
     optimizer.state.fp32_param.<weight>   main weights, in bf16 runs only
 
-megatron-core's plain and distributed optimizers describe the same tensors with different names and
-nesting, and its distributed optimizer cannot load its own state with PyTorch's AdamW. Here only the
-tensors are exchanged: hyper-parameters come from the configuration, and the number of updates is
-the number of the step. So a run may switch `parallel.distributed_optimizer` when it resumes.
+The plain optimizer's are sharded like the weights. Those of the distributed optimizer are written
+and read piece by piece, see `pieces`. Only tensors are exchanged: hyper-parameters come from the
+configuration, and the number of updates is the number of the step. So a run may switch
+`parallel.distributed_optimizer` when it resumes.
 """
 
 from typing import Any
 
 import torch
 from megatron.core.dist_checkpointing.mapping import ShardedStateDict
-from megatron.core.dist_checkpointing.utils import apply_prefix_mapping, extract_sharded_base
+from megatron.core.dist_checkpointing.utils import extract_sharded_base
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
 from megatron.core.optimizer.optimizer import Float16OptimizerWithFloat16Params
 
-_FORMAT = {"distrib_optim_sharding_type": "fully_reshardable"}
-_MAIN = "optimizer.state.param."
-"""What the distributed optimizer calls its main weights."""
+from megatron_crossic.checkpoint.pieces import Piece, optimizer_pieces
 
 
 def sharded_moments(
     optimizer: MegatronOptimizer, weights: ShardedStateDict, *, loading: bool
 ) -> ShardedStateDict:
-    """This rank's part of every tensor of the optimizer; `weights` describes the model."""
+    """This rank's part of a plain optimizer's tensors; `weights` describes the model."""
+    (inner,) = optimizer.chained_optimizers
+    if isinstance(inner, DistributedOptimizer):
+        return {}
+    described = inner.sharded_state_dict(weights, is_loading=loading)
+    tensors, _ = extract_sharded_base(described)
+    return tensors
+
+
+def moment_pieces(
+    optimizer: MegatronOptimizer, weights: ShardedStateDict, *, saving: bool
+) -> list[Piece]:
+    """This rank's part of a distributed optimizer's tensors; `weights` describes the model."""
     (inner,) = optimizer.chained_optimizers
     if not isinstance(inner, DistributedOptimizer):
-        described = inner.sharded_state_dict(weights, is_loading=loading)
-        tensors, _ = extract_sharded_base(described)
-        return tensors
-    if loading:
-        inner.init_state_fn(inner.optimizer, inner.config)
-    described = inner.sharded_param_state_fully_reshardable(weights, loading, _FORMAT)
-    if inner.config.bf16:
-        apply_prefix_mapping(described, {_MAIN: "optimizer.state.fp32_param."})
-    elif loading:  # the main weights are the model's own
-        apply_prefix_mapping(described, {_MAIN: ""})
-    else:
-        for tensors in described.values():
-            del tensors["param"]
-    return described
+        return []
+    return optimizer_pieces(inner, weights, saving=saving)
 
 
 def restore_moments(optimizer: MegatronOptimizer, loaded: dict[Any, Any], *, step: int) -> None:
-    """Put loaded tensors into the optimizer, as after `step` updates."""
+    """Put loaded tensors into the optimizer, as after `step` updates.
+
+    Those of a distributed optimizer are there already: `read_pieces` reads in place.
+    """
     (inner,) = optimizer.chained_optimizers
     if isinstance(inner, DistributedOptimizer):
-        inner.load_parameter_state_from_fully_reshardable(loaded)
         _set_step(inner.optimizer, step)
         return
     nested = isinstance(inner, Float16OptimizerWithFloat16Params)

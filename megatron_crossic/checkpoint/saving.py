@@ -39,6 +39,7 @@ from megatron_crossic.checkpoint.state import (
     TrainingState,
     failing_to,
     sharded_state,
+    state_pieces,
 )
 from megatron_crossic.checkpoint.writer import PlannedShards, ShardPlanner, Written
 from megatron_crossic.errors import CrossicError
@@ -182,7 +183,7 @@ def begin(
         if dist.get_rank() == 0:
             start(surroundings.root, surroundings.info.step)
         dist.barrier()
-        planner = ShardPlanner()
+        planner = ShardPlanner(state_pieces(state, saving=True))
         dist_checkpointing.save(sharded_state(state), str(folder), sharded_strategy=planner)
     pending = PendingCheckpoint(planner.shards, surroundings)
     if background:

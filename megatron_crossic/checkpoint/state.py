@@ -29,7 +29,8 @@ from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.tensor_parallel import get_cuda_rng_tracker
 from torch.distributed.checkpoint import CheckpointException
 
-from megatron_crossic.checkpoint.moments import restore_moments, sharded_moments
+from megatron_crossic.checkpoint.moments import moment_pieces, restore_moments, sharded_moments
+from megatron_crossic.checkpoint.pieces import Piece, read_pieces
 from megatron_crossic.checkpoint.sound import check_content
 from megatron_crossic.errors import CheckpointError, DamagedCheckpointError, DataError
 from megatron_crossic.model.adapter_layout import MODULE as ADAPTERS
@@ -68,12 +69,17 @@ class TrainingState:
 
 
 def sharded_state(state: TrainingState) -> ShardedStateDict:
-    """This rank's part of everything a checkpoint saves; every rank calls this together."""
+    """This rank's part of what a checkpoint saves; every rank calls this together."""
     weights = _trained_weights(state.models)
     moments = sharded_moments(state.optimizer, weights, loading=False)
     everything = {**weights, "optimizer": moments, "rng": _sharded_rng()}
     force_all_tensors_to_non_fp8(everything)  # after the moments, which look for the tensors
     return everything
+
+
+def state_pieces(state: TrainingState, *, saving: bool) -> list[Piece]:
+    """What `sharded_state` leaves out: this rank's part of the distributed optimizer."""
+    return moment_pieces(state.optimizer, _trained_weights(state.models), saving=saving)
 
 
 def load_weights(folder: Path, *chunks: GPTModel) -> list[dict[str, Any]]:
@@ -118,19 +124,25 @@ def _chunk_prefix(number: int) -> str:
 def _load(request: ShardedStateDict, folder: Path, *, kinds: tuple[str, ...]) -> dict[str, Any]:
     """Read what `request` describes, after every rank has checked a share of the bytes.
 
-    All ranks learn of damage, so that none waits for another. PyTorch would read the objects among
-    the tensors with an unrestricted pickle; the environment variable forbids that.
+    All ranks learn of damage, so that none waits for another.
     """
     problems: list[str | None] = [None] * dist.get_world_size()
     dist.all_gather_object(problems, _damage(folder, kinds))
     if damaged := next(filter(None, problems), None):
         raise DamagedCheckpointError(damaged)
+    with _reading(folder):
+        loaded: dict[str, Any] = dist_checkpointing.load(request, str(folder))
+    return loaded
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    """PyTorch would read the objects among the tensors with an unrestricted pickle: forbid that."""
     with (
         failing_to("load", folder),
         patch.dict(os.environ, TORCH_FORCE_WEIGHTS_ONLY_LOAD="1"),
     ):
-        loaded: dict[str, Any] = dist_checkpointing.load(request, str(folder))
-    return loaded
+        yield
 
 
 def _damage(folder: Path, kinds: tuple[str, ...]) -> str | None:
@@ -155,7 +167,9 @@ def load_state(folder: Path, state: TrainingState, *, step: int, with_rng: bool)
     if with_rng:
         request["rng"] = _sharded_rng()
     loaded = _load(request, folder, kinds=tuple(request))
-    restore_moments(state.optimizer, loaded["optimizer"], step=step)
+    with _reading(folder):
+        read_pieces(state_pieces(state, saving=False), folder)
+    restore_moments(state.optimizer, loaded.get("optimizer", {}), step=step)
     if with_rng:
         _restore_rng(loaded["rng"])
 

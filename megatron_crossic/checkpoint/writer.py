@@ -13,7 +13,8 @@ write into the folder of the next one. The files are the same torch_dist format.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from torch.distributed.checkpoint.planner import SavePlan, SavePlanner, WriteIte
 from torch.distributed.checkpoint.storage import WriteResult
 from torch.distributed.checkpoint.utils import _DistWrapper
 
+from megatron_crossic.checkpoint.pieces import Piece
+
 Written = list[WriteResult]
 """Where each of a rank's tensors and objects lies in its file."""
 
@@ -39,8 +42,9 @@ Written = list[WriteResult]
 class ShardPlanner(SaveShardedStrategy):
     """A strategy for `megatron.core.dist_checkpointing.save` that leaves the writing to others."""
 
-    def __init__(self) -> None:
+    def __init__(self, pieces: Sequence[Piece] = ()) -> None:
         super().__init__("torch_dist", 1)
+        self._pieces = pieces
 
     @property
     def can_handle_sharded_objects(self) -> bool:
@@ -49,7 +53,7 @@ class ShardPlanner(SaveShardedStrategy):
 
     def save(self, sharded_state_dict: ShardedStateDict, checkpoint_dir: str | Path) -> None:
         """Plan the main replica of everything this rank holds, as `shards`."""
-        self.shards = PlannedShards(sharded_state_dict, Path(checkpoint_dir))
+        self.shards = PlannedShards(sharded_state_dict, Path(checkpoint_dir), self._pieces)
 
 
 class RankWriter(ShardPlanner):
@@ -64,14 +68,16 @@ class RankWriter(ShardPlanner):
 class PlannedShards:
     """One rank's file of a checkpoint, on its way to the disk; made by all ranks together."""
 
-    def __init__(self, sharded_state_dict: ShardedStateDict, folder: Path) -> None:
+    def __init__(
+        self, sharded_state_dict: ShardedStateDict, folder: Path, pieces: Sequence[Piece]
+    ) -> None:
         by_key, _, _ = _replace_state_dict_keys_with_sharded_keys(
             sharded_state_dict, keep_only_main_replica=True
         )
         self._ranks = _DistWrapper(None, use_dist=True, coordinator_rank=0)
         self._file = FileSystemWriter(folder, thread_count=1)
         self._file.set_up_storage_writer(self._ranks.is_coordinator)
-        self._source: SavePlanner = MCoreSavePlanner(flatten_state_dict=False)
+        self._source: SavePlanner = _WithPieces(pieces)
         self._source.set_up_planner(
             mcore_to_pyt_state_dict(by_key), is_coordinator=self._ranks.is_coordinator
         )
@@ -116,6 +122,27 @@ class PlannedShards:
         assert self._index is not None, "only the rank that planned for all has the index"
         self._file.finish(self._index, written)
         seal()
+
+
+class _WithPieces(MCoreSavePlanner):
+    """Plans for what megatron-core describes, and for pieces of any size beside it."""
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        super().__init__(flatten_state_dict=False)
+        self._pieces = {piece.index: piece for piece in pieces}
+
+    def create_local_plan(self) -> SavePlan:
+        plan = super().create_local_plan()
+        items = [*plan.items, *(piece.write_item() for piece in self._pieces.values())]
+        self.plan = replace(plan, items=items)
+        return self.plan
+
+    def resolve_data(self, write_item: WriteItem) -> Tensor | io.BytesIO:
+        piece = self._pieces.get(write_item.index)
+        if piece is not None:
+            return piece.tensor
+        found: Tensor | io.BytesIO = super().resolve_data(write_item)
+        return found
 
 
 class _HostCopies(DefaultSavePlanner):
