@@ -8,8 +8,8 @@ they last longer than quiet ones. Medians, by rank 0's clock.
     torchrun --standalone --nproc-per-node 2 benchmarks/checkpoint_stall.py --layout pipeline
     torchrun --standalone --nproc-per-node 2 benchmarks/checkpoint_stall.py --layout data
 
-`pipeline` gives each rank half of the layers to write. `data` shares the optimizer's state, which
-the ranks gather before every save, and one rank writes all.
+`pipeline` gives each rank half of the layers to write; `data` half of the optimizer's state, and
+the weights to one of them.
 """
 
 import argparse

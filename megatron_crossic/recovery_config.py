@@ -27,9 +27,8 @@ class CheckpointConfig:
     """Write checkpoints beside the next steps, from a copy in host memory.
 
     Off, the default, every rank waits for the disks and no copy is made. What is saved is the same
-    bit for bit, but the copy takes host memory of the size of a rank's part, and what it gains is
-    the time of the write alone. On two busy cores, where copy, write and steps share them, that
-    was nothing (benchmarks/results/checkpoint_stall.json); slow disks and idle cores make it pay.
+    bit for bit; the copy takes host memory of the size of a rank's part, and what it gains is the
+    time of the write: half of the stall and more (benchmarks/results/checkpoint_stall.json).
     """
 
     def problems(self) -> list[str]:
