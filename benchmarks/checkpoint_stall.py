@@ -20,7 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,9 @@ KINDS = {"waiting": False, "beside": True}
 LAYOUTS = ("pipeline", "data")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure on every rank; rank 0 writes the report."""
-    options = parse()
+    options = parse(arguments)
     load = os.getloadavg()[0]
     torch.set_num_threads(1)
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
@@ -80,7 +80,7 @@ def main() -> None:
         )
 
 
-def parse() -> argparse.Namespace:
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--layout", choices=LAYOUTS, default="pipeline")
     parser.add_argument("--saves", type=int, default=7, help="of each kind")
@@ -92,7 +92,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--microbatches", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where checkpoints go; a temporary folder")
     parser.add_argument("--output", type=Path, help="add the report to this JSON file")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def architecture_of(options: argparse.Namespace) -> ModelArchitecture:

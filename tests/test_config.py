@@ -9,6 +9,7 @@ import pytest
 from megatron_crossic.config import (
     CheckpointConfig,
     DataConfig,
+    LoraConfig,
     MemoryConfig,
     OptimizerConfig,
     ParallelConfig,
@@ -40,6 +41,22 @@ def test_the_defaults_are_sound() -> None:
         ({"log_interval": 0}, "log_interval must be at least 1, got 0"),
         ({"validation_interval": 0}, "validation_interval must be at least 1, got 0"),
         ({"stop_after_step": 0}, "stop_after_step must be at least 1, got 0"),
+        (
+            {"checkpoint": CheckpointConfig(keep_every=0)},
+            "checkpoint.keep_every must be at least 1",
+        ),
+        (
+            {"checkpoint": CheckpointConfig(interval_minutes=0)},
+            "checkpoint.interval_minutes must be above 0, got 0",
+        ),
+        (
+            {
+                "precision": PrecisionConfig(compute="fp8", fp8_param_gather=True),
+                "parallel": ParallelConfig(distributed_optimizer=True),
+                "lora": LoraConfig(),
+            },
+            "precision.fp8_param_gather must be false with lora, got true. Leave it out",
+        ),
         ({"seed": -1}, "data.seed and seed must not be negative, got 1234 and -1"),
         ({"data": DataConfig(train=())}, "data.train must name a data set, got none"),
         (

@@ -129,8 +129,8 @@ def moment() -> Moment:
 
 def seconds_between(first: Moment, second: Moment) -> float:
     """Seconds between two moments."""
-    assert isinstance(first, float)
-    assert isinstance(second, float)
+    assert isinstance(first, float), "a moment of this backend"
+    assert isinstance(second, float), "a moment of this backend"
     return second - first
 
 

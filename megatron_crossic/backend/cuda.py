@@ -91,8 +91,8 @@ def moment() -> Moment:
 
 def seconds_between(first: Moment, second: Moment) -> float:
     """Seconds between two events the GPU has passed."""
-    assert isinstance(first, torch.cuda.Event)
-    assert isinstance(second, torch.cuda.Event)
+    assert isinstance(first, torch.cuda.Event), "a moment of this backend"
+    assert isinstance(second, torch.cuda.Event), "a moment of this backend"
     return float(first.elapsed_time(second)) / 1000
 
 

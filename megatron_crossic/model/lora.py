@@ -226,7 +226,7 @@ def _items(of_layer: nn.Module) -> Iterator[tuple[str, Adapter]]:
 def merge_adapters(model: GPTModel) -> None:
     """Add the adapters to the frozen weights and remove them."""
     adapters = model.get_submodule(MODULE)
-    assert isinstance(adapters, Adapters)
+    assert isinstance(adapters, Adapters), "the model has adapters"
     with torch.no_grad():
         for layer, of_layer in zip(model.decoder.layers, adapters.layers, strict=True):
             for target, adapter in _items(of_layer):

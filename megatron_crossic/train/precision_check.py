@@ -57,7 +57,7 @@ def check_precision(plan: RunPlan, backend: Backend) -> str:
     Every rank calls this. Needs the time of two runs of `precision.check_steps` steps.
     """
     precision = plan.config.precision
-    assert precision.check is not None
+    assert precision.check is not None, "the caller looks first"
     if precision.check == "fp32" and plan.resumes:
         raise ConfigError(
             "precision.check must be made before the first step where it is fp32, got a run that "
@@ -88,7 +88,7 @@ def check_precision(plan: RunPlan, backend: Backend) -> str:
 
 def _reference(precision: PrecisionConfig) -> PrecisionConfig:
     """The same options in the format that is compared with, less what belongs to the other."""
-    assert precision.check is not None
+    assert precision.check is not None, "the caller looks first"
     fp32 = precision.check == "fp32"
     return replace(
         PrecisionConfig(compute=precision.check, check_steps=precision.check_steps),
