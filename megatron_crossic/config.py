@@ -155,8 +155,6 @@ class RunConfig:
         }
         if self.stop_after_step is not None:
             counts["stop_after_step"] = self.stop_after_step
-        if self.checkpoint.keep_every is not None:
-            counts["checkpoint.keep_every"] = self.checkpoint.keep_every
         problems = [
             f"{name} must be at least 1, got {value}. Raise it."
             for name, value in counts.items()
@@ -201,7 +199,8 @@ class RunConfig:
         if len(given) > 1:
             return [
                 "num_steps must be given alone, or num_epochs or num_tokens in its place, got "
-                f"{' and '.join(sorted(given))}. Leave all but one out."
+                f"{' and '.join(sorted(given))}. Leave all but one out; --num_steps 0 takes back that "
+                "of a file."
             ]
         name, value = next(iter(given.items()))
         if math.isfinite(value) and (value >= 1 or (name == "num_epochs" and value > 0)):

@@ -157,7 +157,8 @@ class MemoryConfig:
     recompute_num_layers: int = 1
     """full only; see recompute_method."""
     offload_optimizer: bool = False
-    """Keep main weights and moments, and update them, in the memory of the host."""
+    """Keep main weights and moments, and update them, in the memory of the host. Refused on every
+    backend until checkpoints hold the state of megatron-core's hybrid optimizer."""
 
     def problems(self) -> list[str]:
         """Every rule the values break, as messages."""
@@ -174,6 +175,11 @@ class MemoryConfig:
                 "memory.recompute_method and recompute_num_layers must go with memory.recompute "
                 f"full, got {self.recompute_method} and {self.recompute_num_layers} with "
                 f"{self.recompute}. Leave them out or use full."
+            )
+        if self.recompute != "selective" and self.recompute_modules != ("mlp",):
+            found.append(
+                "memory.recompute_modules must go with memory.recompute selective, got "
+                f"{list(self.recompute_modules)} with {self.recompute}. Leave it out or use selective."
             )
         if self.recompute == "selective" and not self.recompute_modules:
             found.append(

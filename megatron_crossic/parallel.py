@@ -1,8 +1,10 @@
 """Process groups: start them, ask them, end them."""
 
+import atexit
 import math
 import os
 import random
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,9 +65,29 @@ def parallel_groups(
             )
             seed_everything(seed)
             yield current_rank()
-        finally:
-            parallel_state.destroy_model_parallel()
-            dist.destroy_process_group()
+        except BaseException:
+            if backend.COMMUNICATION == "nccl":
+                atexit.register(_end_at_once)
+            else:
+                _leave()
+            raise
+        _leave()
+
+
+def _leave() -> None:
+    parallel_state.destroy_model_parallel()
+    dist.destroy_process_group()
+
+
+def _end_at_once() -> None:
+    """End this process after an error, once its message is out.
+
+    Leaving NCCL's groups waits for the other ranks, which may be waiting for this one: the process
+    would hang and say nothing.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _join(backend: Backend, world_size: int, timeout: timedelta) -> None:

@@ -147,6 +147,11 @@ def test_the_defaults_are_sound() -> None:
             "got block and 1 with selective",
         ),
         (
+            {"memory": MemoryConfig(recompute_modules=("core_attn",))},
+            "memory.recompute_modules must go with memory.recompute selective, got ['core_attn'] "
+            "with none",
+        ),
+        (
             {"memory": MemoryConfig(recompute="selective", recompute_modules=())},
             "memory.recompute_modules must name a module with memory.recompute selective, got none",
         ),

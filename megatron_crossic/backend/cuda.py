@@ -13,6 +13,10 @@ from megatron_crossic.backend import Moment, local_rank
 from megatron_crossic.backend.support import Support, unsupported
 from megatron_crossic.config import MemoryConfig, ParallelConfig, PrecisionConfig
 
+# Tensor-parallel communication overlaps with compute only if kernels keep their order. Set when
+# this module is chosen, for the driver reads it when CUDA is first used.
+os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "1")
+
 NAME: Literal["cuda"] = "cuda"
 COMMUNICATION: Literal["nccl"] = "nccl"
 
@@ -25,8 +29,6 @@ def device() -> torch.device:
 @contextmanager
 def activate() -> Iterator[None]:
     """Make this process' GPU the current one."""
-    # Tensor-parallel communication overlaps with compute only if kernels keep their order.
-    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "1")
     torch.cuda.set_device(device())
     yield
 
@@ -66,9 +68,15 @@ def problems(
 
 def share_buffers(shape: tuple[int, int], *, tensor: int, fp8: bool) -> None:
     """Register Transformer Engine's buffers; every rank calls this before the model is built."""
-    engine = importlib.import_module("transformer_engine.pytorch")
-    engine.module.base.initialize_ub(
-        shape=list(shape), tp_size=tensor, use_fp8=fp8, bootstrap_backend="nccl"
+    base = importlib.import_module("transformer_engine.pytorch.module.base")
+    base.destroy_ub()  # a check of the precision builds two models
+    modes = base.UserBufferQuantizationMode
+    base.initialize_ub(
+        shape=list(shape),
+        tp_size=tensor,
+        # Under FP8 the first and last layers may compute in bf16.
+        quantization_modes=[modes.FP8, modes.NONE] if fp8 else [modes.NONE],
+        bootstrap_backend="nccl",
     )
 
 

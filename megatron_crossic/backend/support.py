@@ -42,6 +42,7 @@ def unsupported(
 ) -> list[str]:
     """Options the device cannot run, each a message with the alternative."""
     return [
+        *_fp32_problems(support, parallel, precision),
         *_without_transformer_engine(support, parallel, precision),
         *_fp8_problems(support, precision),
         *_connection_problems(support, parallel),
@@ -69,6 +70,23 @@ def _without_transformer_engine(
     if parallel.tp_comm_overlap:
         yield (
             f"parallel.tp_comm_overlap must be false {place}, got true. {cure}, or switch it off."
+        )
+
+
+def _fp32_problems(
+    support: Support, parallel: ParallelConfig, precision: PrecisionConfig
+) -> Iterator[str]:
+    """Transformer Engine divides windows with its 16-bit kernels only; its buffers are bf16."""
+    if not support.transformer_engine or "fp32" not in (precision.compute, precision.check):
+        return
+    if parallel.context > 1:
+        yield (
+            f"parallel.context must be 1 in fp32, got {parallel.context}. Use bf16, or "
+            "parallel.tensor."
+        )
+    if parallel.tp_comm_overlap:
+        yield (
+            "parallel.tp_comm_overlap must be false in fp32, got true. Switch it off, or use bf16."
         )
 
 

@@ -19,7 +19,7 @@ from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
 from megatron.core.optimizer.optimizer import Float16OptimizerWithFloat16Params
 
-from megatron_crossic.checkpoint.pieces import Piece, optimizer_pieces
+from megatron_crossic.checkpoint.pieces import Piece, make_state, optimizer_pieces
 
 
 def sharded_moments(
@@ -29,6 +29,7 @@ def sharded_moments(
     (inner,) = optimizer.chained_optimizers
     if isinstance(inner, DistributedOptimizer):
         return {}
+    make_state(inner)
     described = inner.sharded_state_dict(weights, is_loading=loading)
     tensors, _ = extract_sharded_base(described)
     return tensors
@@ -70,7 +71,8 @@ def _set_step(optimizer: torch.optim.Optimizer, step: int) -> None:
     for group in optimizer.param_groups:
         if isinstance(optimizer, torch.optim.AdamW):
             for parameter in group["params"]:
-                optimizer.state[parameter]["step"] = _count(step)
+                # Fused kernels read it where the weight is.
+                optimizer.state[parameter]["step"] = _count(step).to(parameter.device)
         else:
             group["step"] = step
 

@@ -28,6 +28,7 @@ from megatron.core.dist_checkpointing.mapping import (
     ShardedTensorFactory,
 )
 from megatron.core.dist_checkpointing.utils import extract_sharded_tensors_and_factories
+from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
 from torch import Tensor
 from torch.distributed.checkpoint import DefaultLoadPlanner
@@ -118,7 +119,7 @@ def optimizer_pieces(
     Where tensor or pipeline ranks hold the same weight, one of them saves it and all load it. The
     main weights of an fp32 run are the model's own and left out.
     """
-    optimizer.init_state_fn(optimizer.optimizer, optimizer.config)  # where there is none yet
+    make_state(optimizer)
     names = {"exp_avg": "exp_avg", "exp_avg_sq": "exp_avg_sq"}
     if optimizer.config.bf16:
         names["param"] = "fp32_param"
@@ -134,6 +135,16 @@ def optimizer_pieces(
             prefix = f"optimizer.state.{saved_name}."
             found += _pieces(part, state[name].detach().flatten(), start, stop, prefix)
     return found
+
+
+def make_state(optimizer: MegatronOptimizer) -> None:
+    """Moments of zero where there are none, as before the first update."""
+    if optimizer.is_stub_optimizer:  # this rank trains nothing
+        return
+    optimizer.init_state_fn(optimizer.optimizer, optimizer.config)
+    if isinstance(optimizer.optimizer, torch.optim.AdamW):
+        for weight, state in optimizer.optimizer.state.items():
+            state.setdefault("step", torch.zeros((), device=weight.device))
 
 
 def _owned(optimizer: DistributedOptimizer) -> Iterator[tuple[Tensor, int, int]]:

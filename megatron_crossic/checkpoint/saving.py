@@ -102,7 +102,7 @@ class PendingCheckpoint:
         self._shards = shards
         self._surroundings = surroundings
         self._written: Future[Written] = Future()
-        self._writer = threading.Thread(target=self._write_and_tell, name=WRITER, daemon=True)
+        self._writer: threading.Thread | None = None
         # A connection of the writing thread's own, as the main one may wait for an answer.
         self._store: dist.Store = dist.distributed_c10d._get_default_store().clone()  # type: ignore[attr-defined]
 
@@ -127,6 +127,7 @@ class PendingCheckpoint:
         except Exception as error:
             self._written.set_exception(error)
         else:
+            self._writer = threading.Thread(target=self._write_and_tell, name=WRITER, daemon=True)
             self._writer.start()
 
     def _write_and_tell(self) -> None:
@@ -149,7 +150,7 @@ class PendingCheckpoint:
 
         No collective is called: other ranks may be gone, or wait for this one.
         """
-        if self._writer.ident is not None:
+        if self._writer is not None:
             self._writer.join()  # it tells rank 0
         try:
             self._written.result()

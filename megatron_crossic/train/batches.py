@@ -34,7 +34,7 @@ class Batch:
 
     def to(self, device: torch.device) -> Self:
         """The same batch on `device`."""
-        moved = {field.name: getattr(self, field.name).to(device) for field in fields(self)}
+        moved = {f.name: to_device(getattr(self, f.name), device) for f in fields(self)}
         return type(self)(**moved)
 
     def without_loss(self, first: int) -> Self:
@@ -42,6 +42,16 @@ class Batch:
         mask = self.loss_mask.clone()
         mask[first:] = 0
         return replace(self, loss_mask=mask)
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """A copy that does not wait for work queued on a GPU, which an ordinary one would.
+
+    PyTorch keeps the pinned memory until the copy is made.
+    """
+    if device.type == "cpu":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def windows_to_batch(

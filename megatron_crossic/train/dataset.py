@@ -14,6 +14,7 @@ from megatron_crossic.config import DataConfig
 from megatron_crossic.data.spans import NO_PAIR, Role
 from megatron_crossic.data.store import WindowStore, open_windows
 from megatron_crossic.errors import ConfigError, DataError
+from megatron_crossic.manifest import manifest_path
 
 MAX_LANGUAGES = 255
 """Index of spans in no language in the spans file, so there are at most so many languages."""
@@ -160,6 +161,8 @@ class RunData:
 def open_data(config: DataConfig) -> RunData:
     """Open every data set; refuse sets that were not made alike."""
     prefixes = (*config.train, *config.validation, *config.retention)
+    for name in ("train", "validation", "retention"):
+        _check_named(name, getattr(config, name))
     stores = [open_windows(prefix) for prefix in prefixes]
     for prefix, store in zip(prefixes, stores, strict=True):
         _check_alike(prefixes[0], stores[0], prefix, store)
@@ -183,6 +186,16 @@ def open_data(config: DataConfig) -> RunData:
         vocab_size=stores[0].vocab_size,
         tokenizer_fingerprint=stores[0].tokenizer_fingerprint,
     )
+
+
+def _check_named(name: str, prefixes: Sequence[Path]) -> None:
+    for prefix in prefixes:
+        manifest = manifest_path(prefix)
+        if not manifest.exists():
+            raise ConfigError(
+                f"data.{name} must name data sets by their prefixes, got {prefix}, where there is "
+                f"no {manifest.name}. Correct it, or make the data set: preprocess_data.py."
+            )
 
 
 def _check_alike(

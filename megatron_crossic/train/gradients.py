@@ -88,14 +88,13 @@ class GradientNorms:
         """Squares and numbers of this rank's gradients, by group  # [2, groups]"""
         device = torch.cuda.current_device()
         found = list(self._gradients())
-        sums = torch.zeros((2, len(GROUPS)), dtype=torch.float64, device=device)
         if not found:
-            return sums
+            return torch.zeros((2, len(GROUPS)), dtype=torch.float64, device=device)
         groups = torch.tensor([group for group, _ in found], device=device)
         norms = torch.stack(torch._foreach_norm([gradient for _, gradient in found])).double()
-        sums[0].index_add_(0, groups, norms**2)
-        sums[1].index_add_(0, groups, torch.ones_like(norms))
-        return sums
+        # No index_add: on a GPU its order of addition varies, and data ranks must agree to the bit.
+        members = torch.nn.functional.one_hot(groups, len(GROUPS)).double()
+        return torch.stack([norms**2 @ members, members.sum(dim=0)])
 
     def _gradients(self) -> Iterator[tuple[int, Tensor]]:
         """The group and the gradient of every weight that counts on this rank."""

@@ -1,6 +1,7 @@
 """A YAML file and dotted options -> the configuration of a run, and back."""
 
 import dataclasses
+import re
 from argparse import ArgumentError
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,13 +36,19 @@ def parse(arguments: Sequence[str]) -> Request:
         dry_run = values.pop("dry_run")
         config = RunConfig(**vars(parser.instantiate(values)))
     except ArgumentError as error:
-        message = " ".join(str(error).split()).rstrip(".")
+        message = _plain_reason(" ".join(str(error).split()).rstrip("."))
         raise ConfigError(
             f"options must be those of the configuration, got: {message}. "
-            "Correct the configuration file or the option; --help lists them all."
+            "Correct the configuration file or the option; --help lists them, --lora.help and --wandb.help those of these groups."
         ) from error
     config.check()
     return Request(config=config, dry_run=dry_run)
+
+
+def _plain_reason(message: str) -> str:
+    """Of a wrong option inside an optional group the parser tells its own types and all it tried."""
+    found = re.search(r'^Parser key "(\w+)".*Option \'([\w.]+)\' is not accepted', message)
+    return f"{found[1]}.{found[2]}, which the group {found[1]} does not have" if found else message
 
 
 def _parser() -> ArgumentParser:

@@ -63,12 +63,15 @@ class Run:
     norms: GradientNorms
     clock: StepClock
     speed: Speed
+    is_warm: bool = False
+    """Whether this process has made a pass."""
 
     def step(self, step: int, metrics: SilentLog) -> StepMetrics:
         """Forward, backward, and an update unless the step is bad."""
         started = time.perf_counter()
         self.clock.start()
         rate = self._set_rate(step)
+        self._warm_up(step)
         passes: list[Tensor] = []
         report = self._pass(step, passes)
         passed = time.perf_counter()
@@ -108,6 +111,17 @@ class Run:
                 update_seconds=updated - passed,
             ),
         )
+
+    def _warm_up(self, step: int) -> None:
+        """Delayed scaling needs the maxima of passes before; checkpoints do not hold them.
+
+        With a scale of 1 the first update after a start or a resume would be made of FP8 numbers
+        that are nearly all rounded to zero. So the first pass is made twice.
+        """
+        precision = self.plan.config.precision
+        if not self.is_warm and (precision.compute, precision.recipe) == ("fp8", "delayed"):
+            self._pass(step, [])
+        self.is_warm = True
 
     def _set_rate(self, step: int) -> float:
         config = self.plan.config

@@ -12,7 +12,7 @@ from megatron.core.packed_seq_params import PackedSeqParams
 from megatron.core.pipeline_parallel import get_forward_backward_func
 from torch import Tensor
 
-from megatron_crossic.train.batches import Batch, context_share, packed, segment_ends
+from megatron_crossic.train.batches import Batch, context_share, packed, segment_ends, to_device
 from megatron_crossic.train.loss import LossReport, reduce_reports, sum_losses, total_to_report
 
 LossFunction = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
@@ -102,7 +102,7 @@ def segments_of(batch: Batch, device: torch.device) -> PackedSeqParams:
     """
     ends = segment_ends(batch)
     longest = int(ends.diff().max())
-    ends = ends.to(device)
+    ends = to_device(ends, device)
     return PackedSeqParams(
         qkv_format="thd",
         cu_seqlens_q=ends,

@@ -34,7 +34,7 @@ def wandb_problems(config: RunConfig) -> list[str]:
         return []
     return [
         "wandb must be installed for the options of that group, got none. Run "
-        "`pip install megatron_crossic[wandb]`, or leave the options out."
+        "`pip install '.[wandb]'`, or leave the options out."
     ]
 
 

@@ -12,6 +12,7 @@ CPU = Support(is_gpu=False)
 HOPPER = Support(is_gpu=True, transformer_engine=True, cuda_version=(12, 9), capability=(9, 0))
 BARE = replace(HOPPER, transformer_engine=False)
 BF16, FP8 = PrecisionConfig(compute="bf16"), PrecisionConfig(compute="fp8")
+FP32, CHECKED = PrecisionConfig(compute="fp32"), PrecisionConfig(compute="bf16", check="fp32")
 BLOCKWISE = PrecisionConfig(compute="fp8", recipe="blockwise")
 ONE, OVERLAPPED = ParallelConfig(), ParallelConfig(tensor=2, sequence=True, tp_comm_overlap=True)
 SEQUENCE = ParallelConfig(tensor=2, sequence=True)
@@ -26,6 +27,14 @@ KEEP, OFFLOAD = MemoryConfig(), MemoryConfig(offload_optimizer=True)
         (CPU, ParallelConfig(context=2), BF16, KEEP, "parallel.context must be 1 on the cpu"),
         (BARE, ParallelConfig(context=2), BF16, KEEP, "context must be 1 without Transformer Eng"),
         (CPU, OVERLAPPED, BF16, KEEP, "parallel.tp_comm_overlap must be false on the cpu backend"),
+        (
+            HOPPER,
+            ParallelConfig(context=2),
+            FP32,
+            KEEP,
+            "context must be 1 in fp32, got 2. Use",
+        ),
+        (HOPPER, OVERLAPPED, CHECKED, KEEP, "tp_comm_overlap must be false in fp32, got true"),
         (BARE, OVERLAPPED, BF16, KEEP, "tp_comm_overlap must be false without Transformer Engine"),
         (
             replace(HOPPER, capability=(8, 0)),

@@ -187,3 +187,22 @@ def test_too_many_bad_steps_end_the_run(inputs: Path, tmp_path: Path) -> None:
     config = tiny_config(inputs, run_dir=tmp_path, recovery=recovery)
     with pytest.raises(CrossicError, match="loss must be finite, got nan at step 4"):
         run_with_bad_window(config)
+
+
+@pytest.mark.parametrize("distributed", [False, True])
+def test_a_run_saved_before_its_first_update_goes_on(
+    inputs: Path, tmp_path: Path, distributed: bool
+) -> None:
+    config = tiny_config(
+        inputs,
+        run_dir=tmp_path / "run",
+        recovery=RecoveryConfig(skip_steps=(1,)),
+        parallel=ParallelConfig(distributed_optimizer=distributed),
+    )
+    config = replace(config, checkpoint=replace(config.checkpoint, interval=1))
+    run_training(replace(config, run_dir=tmp_path / "whole"))
+    run_training(replace(config, stop_after_step=1))
+    run_training(config)
+    expected = every_step(tmp_path / "whole", "loss")
+    assert every_step(config.run_dir, "loss") == expected
+    assert expected[2] < expected[0]

@@ -1,12 +1,15 @@
 """YAML and dotted options: later ones win, unknown ones are named."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from tiny_runs import tiny_config
 
 from megatron_crossic.errors import ConfigError
+from megatron_crossic.train.dataset import open_data
 from megatron_crossic.train.options import parse, to_yaml
 
 SMALLEST = {
@@ -102,3 +105,18 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     for entry in options:
         explained = re.sub(r"\((required, )?type: .*", "", entry, flags=re.S).split(maxsplit=2)
         assert len(explained) == 3, f"no help: {entry}"
+
+
+def test_a_wrong_option_of_an_optional_group_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="got: lora.alpah, which the group lora does not have"):
+        parse(["--config", write(tmp_path), "--lora.alpah", "3"])
+
+
+@pytest.mark.parametrize("name", ["train", "validation", "retention"])
+def test_a_data_set_that_is_not_there_is_told_by_its_option(
+    inputs: Path, tmp_path: Path, name: str
+) -> None:
+    config = tiny_config(inputs, run_dir=tmp_path)
+    missing = replace(config.data, **{name: (tmp_path / "nowhere",)})
+    with pytest.raises(ConfigError, match=rf"data.{name} must name .* no nowhere.manifest.json"):
+        open_data(missing)
