@@ -199,8 +199,8 @@ class RunConfig:
         if len(given) > 1:
             return [
                 "num_steps must be given alone, or num_epochs or num_tokens in its place, got "
-                f"{' and '.join(sorted(given))}. Leave all but one out; --num_steps 0 takes back that "
-                "of a file."
+                f"{' and '.join(sorted(given))}. Leave all but one out; --num_steps 0 "
+                "takes back that of a file."
             ]
         name, value = next(iter(given.items()))
         if math.isfinite(value) and (value >= 1 or (name == "num_epochs" and value > 0)):

@@ -179,7 +179,8 @@ class MemoryConfig:
         if self.recompute != "selective" and self.recompute_modules != ("mlp",):
             found.append(
                 "memory.recompute_modules must go with memory.recompute selective, got "
-                f"{list(self.recompute_modules)} with {self.recompute}. Leave it out or use selective."
+                f"{list(self.recompute_modules)} with {self.recompute}. Leave it out, or use "
+                "selective."
             )
         if self.recompute == "selective" and not self.recompute_modules:
             found.append(

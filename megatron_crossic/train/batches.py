@@ -49,9 +49,9 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
 
     PyTorch keeps the pinned memory until the copy is made.
     """
-    if device.type == "cpu":
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def windows_to_batch(

@@ -39,16 +39,18 @@ def parse(arguments: Sequence[str]) -> Request:
         message = _plain_reason(" ".join(str(error).split()).rstrip("."))
         raise ConfigError(
             f"options must be those of the configuration, got: {message}. "
-            "Correct the configuration file or the option; --help lists them, --lora.help and --wandb.help those of these groups."
+            "Correct the configuration file or the option; --help lists them, --lora.help and "
+            "--wandb.help those of these groups."
         ) from error
     config.check()
     return Request(config=config, dry_run=dry_run)
 
 
 def _plain_reason(message: str) -> str:
-    """Of a wrong option inside an optional group the parser tells its own types and all it tried."""
-    found = re.search(r'^Parser key "(\w+)".*Option \'([\w.]+)\' is not accepted', message)
-    return f"{found[1]}.{found[2]}, which the group {found[1]} does not have" if found else message
+    """Of a wrong value inside an optional group the parser also tells its own types."""
+    told = r"^Parser key \"(\w+)\".* Problem with given class_path \S+ (.*) - Expected a .*None"
+    found = re.search(told, message)
+    return f"{found[2]} (group {found[1]})" if found else message
 
 
 def _parser() -> ArgumentParser:

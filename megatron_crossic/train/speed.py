@@ -102,7 +102,7 @@ class Speed:
             f"{self.device_name}"
         )
         return (
-            f"{self.flops_per_token / 1e9:.4g} GFLOP a token = {each} * weights in matrix products "
+            f"counting {self.flops_per_token / 1e9:.4g} GFLOP a token = {each} * weights in matrix products "
             f"+ causal attention over {self.seq_length:,} tokens; {peak}"
         )
 

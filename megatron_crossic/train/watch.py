@@ -158,12 +158,16 @@ def who_is_waited_for(before: Sequence[Sign], after: Sequence[Sign]) -> str:
         if old.beats == new.beats
     ]
     if silent:
-        return f"no sign of life from rank {_listed(silent)}, last at {after[silent[0]].place!r}"
+        return f"no sign of life from rank {_listed(silent)}, last {_where(after[silent[0]])}"
     furthest_behind = min(sign.number for sign in after)
     late = [rank for rank, sign in enumerate(after) if sign.number == furthest_behind]
     if len(late) == len(after):
         return "all ranks are there and the communication between them hangs"
-    return f"it waits for rank {_listed(late)} at {after[late[0]].place!r}"
+    return f"it waits for rank {_listed(late)} {_where(after[late[0]])}"
+
+
+def _where(sign: Sign) -> str:
+    return f"at {sign.place!r}" if sign.place else "between steps"
 
 
 def _listed(ranks: Sequence[int]) -> str:

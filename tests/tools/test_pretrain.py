@@ -32,7 +32,17 @@ def test_trains_in_one_process_and_says_only_what_matters(config_file: Path) -> 
     assert result.returncode == 0, result.stderr
     assert result.stdout == ""
     starts = [line.split()[0] for line in result.stderr.splitlines()]
-    assert starts == ["starting", "validation", "step", "step", "validation", "saved"]
+    expected = [
+        "built",
+        "starting",
+        "counting",
+        "validation",
+        "step",
+        "step",
+        "validation",
+        "saved",
+    ]
+    assert starts == expected
     run_dir = config_file.with_name("run")
     assert len(losses(run_dir)) == 2
     resolved = yaml.safe_load((run_dir / "config.yaml").read_text(encoding="utf-8"))

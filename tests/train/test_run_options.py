@@ -108,8 +108,10 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_wrong_option_of_an_optional_group_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="got: lora.alpah, which the group lora does not have"):
+    with pytest.raises(ConfigError, match=r"got: Option 'alpah' is not accepted \(group lora\)"):
         parse(["--config", write(tmp_path), "--lora.alpah", "3"])
+    with pytest.raises(ConfigError, match=r'got: Parser key "rank": .* value: abc \(group lora\)'):
+        parse(["--config", write(tmp_path), "--lora.rank", "abc"])
 
 
 @pytest.mark.parametrize("name", ["train", "validation", "retention"])

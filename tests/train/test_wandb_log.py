@@ -25,7 +25,7 @@ def test_a_missing_package_is_named(
         importlib.util, "find_spec", lambda name: None if name == "wandb" else find(name)
     )
     config = tiny_config(inputs, run_dir=tmp_path, wandb=WandbConfig())
-    with pytest.raises(ConfigError, match=r"pip install megatron_crossic\[wandb\]"):
+    with pytest.raises(ConfigError, match=r"pip install '.\[wandb\]'"):
         make_plan(config, select_backend("cpu"), world_size=1)
     make_plan(replace(config, wandb=None), select_backend("cpu"), world_size=1)
 
