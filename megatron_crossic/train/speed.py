@@ -102,8 +102,8 @@ class Speed:
             f"{self.device_name}"
         )
         return (
-            f"counting {self.flops_per_token / 1e9:.4g} GFLOP a token = {each} * weights in matrix products "
-            f"+ causal attention over {self.seq_length:,} tokens; {peak}"
+            f"counting {self.flops_per_token / 1e9:.4g} GFLOP a token = {each} * weights in matrix "
+            f"products + causal attention over {self.seq_length:,} tokens; {peak}"
         )
 
 
