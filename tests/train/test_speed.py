@@ -37,7 +37,8 @@ def test_the_arithmetic_of_a_device() -> None:
 
 def test_the_opening_says_what_is_counted() -> None:
     assert H100.opening() == (
-        "counting 50 GFLOP a token = 6 * weights in matrix products + causal attention over 8,192 tokens; "
+        "counting 50 GFLOP a token = 6 * weights in matrix products "
+        "+ causal attention over 8,192 tokens; "
         "MFU of 1000 TFLOP/s, the dense bf16 peak of NVIDIA H100 80GB HBM3"
     )
     unknown = replace(H100, peak=None, frozen_weights=True, device_name="x86_64 CPU").opening()
