@@ -53,7 +53,7 @@ class DataConfig:
     """
     validation: tuple[Path, ...] = ()
     """Prefixes of held-out data sets."""
-    transfer_chunks: int = 256
+    transfer_chunks: int = 64
     """Chunks of `validation` on which the transfer gain is measured, divided among its languages.
 
     Each is read three times in a window of its own; 0 leaves it out.
