@@ -65,9 +65,9 @@ def parallel_groups(
             )
             seed_everything(seed)
             yield current_rank()
-        except BaseException:
+        except BaseException as error:
             if backend.COMMUNICATION == "nccl":
-                atexit.register(_end_at_once)
+                atexit.register(_end_at_once, getattr(error, "exit_code", 1))
             else:
                 _leave()
             raise
@@ -79,7 +79,7 @@ def _leave() -> None:
     dist.destroy_process_group()
 
 
-def _end_at_once() -> None:
+def _end_at_once(exit_code: int) -> None:
     """End this process after an error, once its message is out.
 
     Leaving NCCL's groups waits for the other ranks, which may be waiting for this one: the process
@@ -87,7 +87,7 @@ def _end_at_once() -> None:
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(1)
+    os._exit(exit_code)
 
 
 def _join(backend: Backend, world_size: int, timeout: timedelta) -> None:

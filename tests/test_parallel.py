@@ -1,11 +1,14 @@
 """Process groups: the layout must fit the world, and one process needs no launcher."""
 
+import subprocess
+import sys
+
 import pytest
 import torch.distributed as dist
 
 from megatron_crossic.backend import select_backend
 from megatron_crossic.config import ParallelConfig
-from megatron_crossic.errors import ConfigError
+from megatron_crossic.errors import CheckpointError, ConfigError
 from megatron_crossic.parallel import check_world_size, parallel_groups
 
 
@@ -45,3 +48,33 @@ def test_groups_are_left_after_an_error() -> None:
     ):
         raise ZeroDivisionError
     assert not dist.is_initialized()
+
+
+FAILING = """
+from types import SimpleNamespace
+import torch.distributed as dist
+from megatron_crossic import parallel
+from megatron_crossic.backend import cpu
+from megatron_crossic.commandline import run
+from megatron_crossic.config import ParallelConfig
+from megatron_crossic.errors import CheckpointError
+
+def join(*_):
+    dist.init_process_group("gloo", store=parallel.HashStore(), rank=0, world_size=1)
+
+def main():
+    like_nccl = SimpleNamespace(COMMUNICATION="nccl", activate=cpu.activate)
+    with parallel.parallel_groups(ParallelConfig(), like_nccl, seed=1):
+        dist.destroy_process_group = None  # leaving would hang
+        raise CheckpointError("a must b, got c.")
+
+parallel._join = join
+run(main)
+"""
+
+
+def test_after_an_error_nccl_is_not_left_and_the_message_is_out() -> None:
+    """Leaving waits for the other ranks, which may wait for this one."""
+    ended = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, text=True)
+    assert ended.returncode == CheckpointError.exit_code
+    assert ended.stderr.endswith("error: a must b, got c.\n")
