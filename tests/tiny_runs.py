@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 import torch
 from megatron.core import dist_checkpointing
+from megatron.core.dist_checkpointing.mapping import ShardedStateDict
 from tiny_architecture import TINY
 
 from megatron_crossic.backend import select_backend
@@ -25,7 +26,7 @@ from megatron_crossic.checkpoint.folder import (
     write_info,
 )
 from megatron_crossic.checkpoint.state import WEIGHTS_PREFIX
-from megatron_crossic.checkpoint.writer import RankWriter
+from megatron_crossic.checkpoint.writer import ShardPlanner
 from megatron_crossic.config import (
     CheckpointConfig,
     DataConfig,
@@ -51,6 +52,15 @@ from megatron_crossic.train.plan import make_plan
 SEQ_LENGTH = 16
 VOCAB_SIZE = TINY.vocab_size
 BOS, SPLIT, PAD = 0, 1, 2
+
+
+class RankWriter(ShardPlanner):
+    """A strategy for `megatron.core.dist_checkpointing.save`: one file a rank, written at once."""
+
+    def save(self, sharded_state_dict: ShardedStateDict, checkpoint_dir: str | Path) -> None:
+        """Write the main replica of everything this rank holds."""
+        super().save(sharded_state_dict, checkpoint_dir)
+        self.shards.finish(self.shards.write)
 
 
 def write_windows(

@@ -192,8 +192,3 @@ def begin(
     else:
         pending.write()
     return pending
-
-
-def save_checkpoint(state: TrainingState, surroundings: Surroundings) -> Path:
-    """Save a complete checkpoint and make it the latest; every rank calls this together."""
-    return begin(state, surroundings, background=False).finish()

@@ -57,12 +57,6 @@ class TrainingState:
     optimizer: MegatronOptimizer
 
     @property
-    def model(self) -> DistributedDataParallel:
-        """This rank's stage, where it is one chunk."""
-        (model,) = self.chunks
-        return model
-
-    @property
     def models(self) -> list[GPTModel]:
         """The chunks without their gradient buffers."""
         return [chunk.module for chunk in self.chunks]

@@ -56,15 +56,6 @@ class ShardPlanner(SaveShardedStrategy):
         self.shards = PlannedShards(sharded_state_dict, Path(checkpoint_dir), self._pieces)
 
 
-class RankWriter(ShardPlanner):
-    """A strategy for `megatron.core.dist_checkpointing.save`: one file a rank, written at once."""
-
-    def save(self, sharded_state_dict: ShardedStateDict, checkpoint_dir: str | Path) -> None:
-        """Write the main replica of everything this rank holds."""
-        super().save(sharded_state_dict, checkpoint_dir)
-        self.shards.finish(self.shards.write)
-
-
 class PlannedShards:
     """One rank's file of a checkpoint, on its way to the disk; made by all ranks together."""
 

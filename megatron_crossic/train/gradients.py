@@ -102,7 +102,7 @@ class GradientNorms:
             counted = {id(gradient) for gradient in inner.get_main_grads_for_grad_norm()}
             for weight in inner.get_parameters():
                 if id(weight.grad) in counted:
-                    assert weight.grad is not None
+                    assert weight.grad is not None, "a gradient that counts is there"
                     yield self._groups[weight], weight.grad
 
 

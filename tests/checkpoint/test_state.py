@@ -17,7 +17,7 @@ from tiny_runs import SEQ_LENGTH
 
 from megatron_crossic.backend import select_backend
 from megatron_crossic.checkpoint.folder import CheckpointInfo, read_info
-from megatron_crossic.checkpoint.saving import Surroundings, save_checkpoint
+from megatron_crossic.checkpoint.saving import Surroundings, begin
 from megatron_crossic.checkpoint.sound import check_sound
 from megatron_crossic.checkpoint.state import (
     TrainingState,
@@ -66,22 +66,22 @@ def new_state(
 def update(state: TrainingState, *, times: int) -> None:
     """Optimizer steps on gradients that are the same for every state."""
     for number in range(times):
-        state.model.zero_grad_buffer()
-        for size, parameter in enumerate(state.model.parameters()):
+        state.chunks[0].zero_grad_buffer()
+        for size, parameter in enumerate(state.chunks[0].parameters()):
             parameter.main_grad.fill_(0.01 * (size % 7 - 3) + number)
         set_rate(state.optimizer, OptimizerConfig(), rate=1e-2)
         state.optimizer.step()
 
 
 def weights(state: TrainingState) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in state.model.named_parameters()}
+    return {name: value.detach().clone() for name, value in state.chunks[0].named_parameters()}
 
 
 def save(root: Path, state: TrainingState, *, keep_last: int = 2) -> Path:
     surroundings = Surroundings(
         root=root, info=INFO, config_yaml="run_dir: x\n", hf_source=root, keep_last=keep_last
     )
-    return save_checkpoint(state, surroundings)
+    return begin(state, surroundings, background=False).finish()
 
 
 @pytest.mark.parametrize("saved_distributed", [False, True])
@@ -144,7 +144,7 @@ def test_weights_alone_leave_the_optimizer_new(tmp_path: Path) -> None:
         update(state, times=2)
         folder = save(tmp_path, state)
         other = new_state(seed=2)
-        load_weights(folder, other.model.module)
+        load_weights(folder, other.models[0])
         (inner,) = other.optimizer.chained_optimizers
         assert not inner.optimizer.state
         expected, found = weights(state), weights(other)
@@ -159,7 +159,7 @@ def test_another_model_is_refused(tmp_path: Path, changes: dict[str, int]) -> No
         folder = save(tmp_path, state)
         other = new_state(architecture=replace(TINY, **changes))  # type: ignore[arg-type]
         with pytest.raises(CheckpointError, match=r"possible to load, got .* same model"):
-            load_weights(folder, other.model.module)
+            load_weights(folder, other.models[0])
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_extra_states_may_be_absent_and_are_never_read(
         monkeypatch.setattr(SdpaAttention, "get_extra_state", lambda _: torch.ones(3))
         monkeypatch.setattr(SdpaAttention, "set_extra_state", lambda _, state: given.append(state))
         other = new_state(seed=2)
-        load_weights(folder, other.model.module)
+        load_weights(folder, other.models[0])
         expected, found = weights(state), weights(other)
     assert given == [None, None]  # one for each layer
     assert all(torch.equal(found[name], value) for name, value in expected.items())

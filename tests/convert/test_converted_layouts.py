@@ -9,7 +9,7 @@ import torch.distributed as dist
 from megatron.core import dist_checkpointing, parallel_state
 from safetensors.torch import load_file
 from tiny_hf import CONFIGS, make_hf
-from tiny_runs import run_ranks
+from tiny_runs import RankWriter, run_ranks
 from torch import Tensor
 
 from megatron_crossic.backend import select_backend
@@ -22,7 +22,6 @@ from megatron_crossic.checkpoint.folder import (
     write_info,
 )
 from megatron_crossic.checkpoint.state import WEIGHTS_PREFIX, load_weights
-from megatron_crossic.checkpoint.writer import RankWriter
 from megatron_crossic.config import ParallelConfig, PrecisionConfig
 from megatron_crossic.convert.from_hf import import_checkpoint
 from megatron_crossic.convert.parity import random_tokens, run_transformers, same_bits

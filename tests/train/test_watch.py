@@ -46,7 +46,9 @@ def run_and_hang(config: RunConfig, how: str) -> None:
         for batch in batches(run, step):
             if step == 3 and os.environ["RANK"] == "1":
                 run.watch.at("step 3, reading a slow disk")
-                os.kill(os.getpid(), signal.SIGSTOP) if how == "stopped" else time.sleep(100)
+                # Time to tell where it is before it stops.
+                time.sleep(1 if how == "stopped" else 100)
+                os.kill(os.getpid(), signal.SIGSTOP)
             yield batch
 
     run_module.Run._batches = hang  # type: ignore[method-assign]
@@ -57,8 +59,7 @@ def run_and_hang(config: RunConfig, how: str) -> None:
     ("how", "message"),
     [
         ("asleep", "it waits for rank 1 at 'step 3, reading a slow disk'"),
-        # Its last sign may be from before the first step.
-        ("stopped", "no sign of life from rank 1, last "),
+        ("stopped", "no sign of life from rank 1, last at 'step 3, reading a slow disk'"),
     ],
 )
 def test_a_hung_rank_ends_the_job(inputs: Path, tmp_path: Path, how: str, message: str) -> None:
