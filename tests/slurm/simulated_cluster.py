@@ -13,9 +13,10 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import slurm_files
 
@@ -145,7 +146,9 @@ class SimulatedCluster:
             ["alloc"],
         )
 
-    def run(self, *command: str, check: bool = True, **variables: str) -> str:
+    def run(
+        self, *command: str, check: bool = True, variables: Mapping[str, str] = MappingProxyType({})
+    ) -> str:
         """Output of a command where it reaches the controller."""
         finished = subprocess.run(
             self.reaching(*command),

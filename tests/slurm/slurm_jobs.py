@@ -36,7 +36,7 @@ class Slurm:
             "--gpus-per-node=0",
             f"--output={folder}/%j.log",
             *map(str, arguments),
-            **{**SITE, **variables},
+            variables={**SITE, **variables},
         )
         return int(output.split(";")[0])
 
