@@ -28,8 +28,9 @@ if [[ -e "${CROSSIC_SITE:=slurm/site.sh}" ]]; then source "$CROSSIC_SITE"; fi
 : "${CROSSIC_GPUS_PER_NODE:=8}"
 # Processes that train on a node; empty for one a GPU. Nodes without GPUs need a number.
 : "${CROSSIC_PROCESSES_PER_NODE:=}"
-# Processors of a job that needs no GPU, and memory for each, which slurm/pipeline.sh asks for.
+# Processors of a job that needs no GPU, which slurm/pipeline.sh asks for.
 : "${CROSSIC_CPUS_PER_JOB:=16}"
+# Memory of such a job for each of its processors.
 : "${CROSSIC_MEMORY_PER_CPU:=4G}"
 
 # ------------------------------------------------------------------------------- the environment

@@ -27,7 +27,13 @@ from megatron_crossic.data.windows import WindowLayout, Windows
 from megatron_crossic.data.writer import WindowWriter, data_set_files
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import FileFingerprint, fingerprint_file
-from megatron_crossic.manifest import Manifest, check_file, is_incomplete, manifest_path, read_manifest
+from megatron_crossic.manifest import (
+    Manifest,
+    check_file,
+    is_incomplete,
+    manifest_path,
+    read_manifest,
+)
 
 WINDOWS_AT_ONCE = 2048
 
