@@ -1,6 +1,6 @@
 #!/bin/bash
 #
-# launch.sh PROGRAM ARGUMENT...: a Python program on all processes of all nodes of the job we are in,
+# launch.sh PROGRAM ARGUMENT...: a Python program on all processes of all nodes of this job,
 # for a program that makes many such launches. Its logs go to the folder of its --output-folder.
 
 set -euo pipefail
