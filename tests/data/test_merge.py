@@ -105,6 +105,16 @@ def test_an_existing_data_set_is_left_alone(folder: Path) -> None:
     merge_shards(replace(options, overwrite=True))
 
 
+def test_a_merge_goes_on_where_one_was_killed(folder: Path) -> None:
+    """Files that got their names, and a manifest that did not."""
+    options = MergeOptions(output_prefix=folder / "x", num_shards=3)
+    merge_shards(options)
+    path = manifest_path(folder / "x")
+    path.rename(path.with_name(f"{path.name}.partial"))
+    merge_shards(options)
+    verify_data_set(folder / "x")
+
+
 def shard(folder: Path, index: int) -> Path:
     return folder / f"x-0000{index}-of-00003"
 
