@@ -91,10 +91,9 @@ check_inputs
 refuse_other_options
 refuse_jobs_in_queue
 if [[ -n "$dry_run" ]]; then
-    printf 'mkdir -p %q\n' "$output/logs"
+    echo "mkdir -p $(quoted "$output/logs")"
 else
-    mkdir -p "$output/logs"
-    written_options >"$output/pipeline.options"
+    mkdir -p "$output/logs" # Slurm does not make it, and a job without a log fails
 fi
 submit_stages
 report

@@ -261,6 +261,7 @@ report() {
         echo "everything is complete; nothing is submitted. The trained model: $output/hf"
         return
     fi
+    written_options >"$output/pipeline.options"
     printf '%s\n' "${jobs[@]}" >"$output/pipeline.jobs"
     printf '%-10s %-8s %-16s %s\n' stage job "waits for" log
     printf '%s\n' "${rows[@]}"

@@ -135,7 +135,5 @@ def test_the_time_limit_itself_and_then_a_stop_file(slurm: Slurm, config_file: P
     (run_dir / "STOP").touch()
     assert slurm.end_of(job) == "COMPLETED"
     assert [end["next"] for end in attempts(run_dir, "end")] == ["requeue", "stop"]
-    assert re.search(
-        r"left: after step \d+: the file STOP", text(config_file.parent / f"{job}.log")
-    )
+    assert re.search(r"left: after step \d+: the file STOP", text(config_file.parent / f"{job}.log"))
     assert len(every_step(run_dir, "step")) == attempts(run_dir, "end")[-1]["step"]

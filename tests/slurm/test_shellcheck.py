@@ -47,6 +47,6 @@ def test_every_setting_is_explained_and_used() -> None:
 
 
 def _without_defaults(script: str) -> str:
-    """The lines that do something, without those that only set a default or say something."""
+    """What a script does: no comments, and of `: "${NAME:=VALUE}"` only VALUE."""
     lines = (line for line in script.splitlines() if not line.lstrip().startswith("#"))
-    return "\n".join(line for line in lines if not re.match(r': "\$\{CROSSIC_\w+:=[^$]*\}"$', line))
+    return re.sub(r': "\$\{CROSSIC_\w+:=', "", "\n".join(lines))
