@@ -96,6 +96,20 @@ def test_shards_of_which_one_was_killed_are_merged_to_what_one_job_makes(
         assert merged.manifest.inputs == single.manifest.inputs
 
 
+def test_a_job_that_is_put_back_into_the_queue_goes_on_and_what_waits_for_it_waits(
+    slurm: Slurm, options: list[str], tmp_path: Path
+) -> None:
+    script = PROJECT / "slurm" / "preprocess.sbatch"
+    job = slurm.sbatch(tmp_path, *SIZE, script, *options, "--output-prefix", tmp_path / "x")
+    seen = f"test -e '{tmp_path}/x.manifest.json'"
+    waiting = slurm.sbatch(tmp_path, f"--dependency=afterok:{job}", "--wrap", seen)
+    slurm.until(lambda: any(tmp_path.glob("x*.partial")), "windows are being written")
+    slurm.cluster.run("scontrol", "requeue", str(job))
+    assert slurm.end_of(waiting) == "COMPLETED", text(tmp_path / f"{job}.log")
+    assert slurm.field(job, "Restarts") == "1"
+    assert "x: all laws hold" in text(tmp_path / f"{job}.log")
+
+
 def test_part_of_an_array_does_not_pass_for_all_shards(slurm: Slurm, tmp_path: Path) -> None:
     job = array(slurm, tmp_path, "preprocess.sbatch", "--output-prefix", "x", tasks="3")
     assert slurm.end_of(job) == "FAILED"
