@@ -36,8 +36,8 @@ if [[ -e "${CROSSIC_SITE:=slurm/site.sh}" ]]; then source "$CROSSIC_SITE"; fi
 # ------------------------------------------------------------------------------- the environment
 # Environment modules to load, separated by spaces; empty for none.
 : "${CROSSIC_MODULES:=}"
-# The virtual environment of `make install`, on a file system that all nodes see. Not used with a
-# container.
+# The virtual environment of `make install`, on a file system that all nodes see. With a
+# container only sweeps of profiles need it.
 : "${CROSSIC_VENV:=.venv}"
 # Container image for pyxis/enroot (srun --container-image), a file or a registry's name; empty for
 # none. The project's requirements must be installed in it.
