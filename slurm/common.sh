@@ -97,12 +97,14 @@ enter_environment() {
     ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 }
 
-# processes_per_node: how many processes train on a node.
-processes_per_node() {
+# prepare_ranks: how many processes train on a node, and who starts them; before run_ranks.
+prepare_ranks() {
     local number=${CROSSIC_PROCESSES_PER_NODE:-${SLURM_GPUS_PER_NODE##*:}}
     [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "processes on a node must be at least 1, got" \
         "'$number'. Submit with --gpus-per-node, or set CROSSIC_PROCESSES_PER_NODE (slurm/env.sh)."
-    printf '%s' "$number"
+    [[ "$CROSSIC_LAUNCH" =~ ^(torchrun|srun)$ ]] ||
+        fail "CROSSIC_LAUNCH must be torchrun or srun, got $CROSSIC_LAUNCH. See slurm/env.sh."
+    export CROSSIC_PROCESSES="$number"
 }
 
 # run_alone COMMAND...: one process on the first node, with all of its processors.
@@ -114,14 +116,9 @@ run_alone() {
 # run_ranks FOLDER PROGRAM ARGUMENT...: a Python program on all processes of all nodes. What a node
 # says is in the job's log and in FOLDER/NODE.log.
 run_ranks() {
-    local tasks=1 processes
-    processes=$(processes_per_node)
-    case $CROSSIC_LAUNCH in
-        torchrun) ;;
-        srun) tasks=$processes ;;
-        *) fail "CROSSIC_LAUNCH must be torchrun or srun, got $CROSSIC_LAUNCH. See slurm/env.sh." ;;
-    esac
-    export CROSSIC_NODE_LOGS="$1" CROSSIC_PROCESSES="$processes"
+    local tasks=1
+    [[ "$CROSSIC_LAUNCH" == torchrun ]] || tasks=$CROSSIC_PROCESSES
+    export CROSSIC_NODE_LOGS="$1"
     MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
     # Each call of a job gets a port of its own: that of the last may not be free yet.
     launches=$((${launches:-0} + 1))

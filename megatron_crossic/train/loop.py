@@ -76,7 +76,7 @@ def _run_steps(run: Run, metrics: SilentLog, requests: Requests) -> None:
             _save(run, metrics, requests, step=step, is_last=is_last)
         if decision.stop:
             metrics.say(f"leaving after step {step}: {decision.stop}; the same command goes on")
-            requests.leaving()
+            requests.leaving(decision.stop)
             tell_outcome("left", f"after step {step}: {decision.stop}")
             return
     tell_outcome("done", f"step {config.last_step} is made, the last one asked for")

@@ -84,9 +84,12 @@ class Requests:
         if self._is_main and self._asked() == self._answered:
             remove_quietly(self._file(SAVE_FILE))
 
-    def leaving(self) -> None:
-        """The run has saved and ends: rank 0 removes the file that asked for it."""
-        if self._is_main:
+    def leaving(self, reason: str) -> None:
+        """The run has saved and ends: rank 0 removes the file, if it was what asked for it.
+
+        One that was made during the save asks the next start, which must find it.
+        """
+        if self._is_main and reason == _REASONS[_STOP_FILE]:
             remove_quietly(self._file(STOP_FILE))
 
     def _stop(self) -> int:

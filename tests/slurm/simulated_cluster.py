@@ -134,6 +134,13 @@ class SimulatedCluster:
         daemon.kill()
         daemon.wait()
 
+    def freeze_jobs(self, node: str) -> None:
+        """The Python processes on the node stand still; they can still be killed."""
+        for pid in _processes_in(_network(self._running[node].pid)):
+            with suppress(OSError):
+                if (Path("/proc") / str(pid) / "comm").read_text().startswith("python"):
+                    os.kill(pid, signal.SIGSTOP)
+
     def is_up(self, node: str) -> bool:
         """Whether jobs can start on the node."""
         return self.run("sinfo", "-h", "-n", node, "-o", "%t", check=False).split()[:1] in (

@@ -106,7 +106,8 @@ def test_what_is_lost_ends_the_attempt_and_the_next_goes_on(
     await_step(slurm, run_dir, 60)
     if what == "a node":
         slurm.cluster.kill_node("node01")
-    else:
+    else:  # the ranks would be done before Slurm notices
+        slurm.cluster.freeze_jobs("node01")
         slurm.cluster.kill_daemon("node00")
     slurm.state(job, {"PENDING"}, seconds=60)
     if what == "a node":

@@ -159,3 +159,16 @@ def test_a_file_made_during_a_save_asks_for_another(inputs: Path, tmp_path: Path
         requests.saving()
         requests.saved()
         assert not file.exists()
+
+
+def test_a_stop_file_that_comes_during_the_last_save_asks_the_next_start(
+    inputs: Path, tmp_path: Path
+) -> None:
+    config = config_of(inputs, tmp_path)
+    stop = tmp_path / "STOP"
+    with listening(config, is_main=True) as requests:
+        stop.touch()
+        requests.leaving("SIGTERM")
+        assert stop.exists()
+        requests.leaving("the file STOP")
+        assert not stop.exists()
