@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from megatron_crossic.errors import ConfigError, CrossicError
+from megatron_crossic.outcome import tell_outcome
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -29,6 +30,7 @@ def run(main: Callable[[], None]) -> NoReturn:
         main()
         sys.stdout.flush()
     except CrossicError as error:
+        tell_outcome("error", str(error), exit_code=error.exit_code)
         # What all ranks of a launch refuse before they meet is said once.
         if os.environ.get("RANK", "0") == "0" or not isinstance(error, ConfigError):
             sys.stderr.write(f"error: {error}\n")
@@ -39,6 +41,9 @@ def run(main: Callable[[], None]) -> NoReturn:
     except BrokenPipeError:  # whoever reads our output, `head` for example, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         sys.exit(BROKEN_PIPE)
+    except Exception as error:
+        tell_outcome("crash", f"{type(error).__name__}: {error}", exit_code=1)
+        raise
     sys.exit(0)
 
 

@@ -14,7 +14,7 @@ PROJECT = ROOT.parent
 
 # Lower levels never import higher ones; members of one level may import each other without cycles.
 LEVELS = [
-    {"errors"},
+    {"errors", "outcome"},
     {
         "files",
         "commandline",
@@ -36,6 +36,7 @@ LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 MEGATRON = {"backend", "parallel", "model", "checkpoint", "train", "convert.parity"}
 TORCHLESS = {
     "errors",
+    "outcome",
     "files",
     "commandline",
     "config",

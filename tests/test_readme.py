@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[1]
+SOURCES = (".py", ".sh", ".sbatch")
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 
 
@@ -25,11 +26,11 @@ def tree_files() -> set[str]:
 def test_the_tree_names_every_module_and_nothing_else() -> None:
     modules = {
         str(path.relative_to(PROJECT))
-        for folder in ("megatron_crossic", "tools")
+        for folder in ("megatron_crossic", "tools", "slurm")
         for path in (PROJECT / folder).rglob("*")
-        if path.suffix in (".py", ".sh") and path.name != "__init__.py"
+        if path.suffix in SOURCES and path.name not in ("__init__.py", "site.sh")
     }
-    named = {path for path in tree_files() if path.endswith((".py", ".sh"))}
+    named = {path for path in tree_files() if path.endswith(SOURCES)}
     assert len(named) > 60
     assert named == modules
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from megatron_crossic.backend import Backend
 from megatron_crossic.files import write_text_atomically
+from megatron_crossic.outcome import tell_outcome
 from megatron_crossic.parallel import Rank, parallel_groups
 from megatron_crossic.train.metrics import SilentLog, open_metrics
 from megatron_crossic.train.options import to_yaml
@@ -76,7 +77,9 @@ def _run_steps(run: Run, metrics: SilentLog, requests: Requests) -> None:
         if decision.stop:
             metrics.say(f"leaving after step {step}: {decision.stop}; the same command goes on")
             requests.leaving()
+            tell_outcome("left", f"after step {step}: {decision.stop}")
             return
+    tell_outcome("done", f"step {config.last_step} is made, the last one asked for")
 
 
 def _save(run: Run, metrics: SilentLog, requests: Requests, *, step: int, is_last: bool) -> None:

@@ -21,6 +21,8 @@ from functools import partial
 
 import torch.distributed as dist
 
+from megatron_crossic.outcome import tell_outcome
+
 EXIT_CODE = 1
 _KEY = "crossic/watch"
 _BEATS = 10
@@ -132,11 +134,13 @@ class _Watcher:
     def _end(self, found: str) -> None:
         """End the process: its main thread is in a call that does not return."""
         if found:
-            sys.stderr.write(
-                f"error: every rank must get on within recovery.timeout_minutes, got rank "
+            message = (
+                f"every rank must get on within recovery.timeout_minutes, got rank "
                 f"{self._rank} at {self._watch.place!r} for {self._seconds:g} s; {found}. "
-                "Start the same command again: it goes on from the last checkpoint.\n"
+                "Start the same command again: it goes on from the last checkpoint."
             )
+            tell_outcome("crash", message, exit_code=EXIT_CODE)
+            sys.stderr.write(f"error: {message}\n")
             sys.stderr.flush()
         os._exit(EXIT_CODE)
 

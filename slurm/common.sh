@@ -1,0 +1,83 @@
+# shellcheck shell=bash
+#
+# What the batch scripts share. They run in the project's folder and have read slurm/env.sh.
+
+# say TEXT: one line of the job's log.
+say() { printf '[%s job %s] %s\n' "$(date -u +%FT%TZ)" "${SLURM_JOB_ID:-}" "$*"; }
+
+# fail TEXT: one clear line, and the exit code of an error that trying again does not mend.
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 2
+}
+
+# option NAME ARGUMENT...: the last value of --NAME among the arguments; nothing where it is absent.
+option() {
+    local name="--$1" value=''
+    shift
+    while (($#)); do
+        case $1 in
+            "$name") value=${2:-} ;;
+            "$name="*) value=${1#*=} ;;
+        esac
+        shift
+    done
+    printf '%s' "$value"
+}
+
+# enter_environment: what the tools need, on the batch host and, inherited, in every step.
+enter_environment() {
+    local module
+    # SLURM_CPUS_PER_TASK is not inherited by srun; it is given below, from the processors there are.
+    unset SLURM_CPUS_PER_TASK SLURM_MEM_PER_NODE SLURM_MEM_PER_CPU SLURM_NTASKS_PER_NODE
+    for module in $CROSSIC_MODULES; do module load "$module"; done
+    container=()
+    if [[ -n "$CROSSIC_CONTAINER_IMAGE" ]]; then
+        local mounts="$PWD:$PWD${CROSSIC_CONTAINER_MOUNTS:+,$CROSSIC_CONTAINER_MOUNTS}"
+        container=(--container-image="$CROSSIC_CONTAINER_IMAGE" --container-mounts="$mounts"
+            --container-workdir="$PWD" --no-container-mount-home)
+    elif [[ ! -x "$CROSSIC_PYTHON" ]]; then
+        fail "CROSSIC_PYTHON must be a Python, got $CROSSIC_PYTHON, which is not there." \
+            "Run make install, or set CROSSIC_VENV or CROSSIC_CONTAINER_IMAGE (slurm/env.sh)."
+    fi
+    export PYTHONUNBUFFERED=1
+    ulimit -c 0                          # a crash of 64 ranks would fill the disk with core files
+    ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
+}
+
+# processes_per_node: how many processes train on a node.
+processes_per_node() {
+    local number=${CROSSIC_PROCESSES_PER_NODE:-${SLURM_GPUS_PER_NODE##*:}}
+    [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "processes on a node must be at least 1, got" \
+        "'$number'. Submit with --gpus-per-node, or set CROSSIC_PROCESSES_PER_NODE (slurm/env.sh)."
+    printf '%s' "$number"
+}
+
+# run_alone COMMAND...: one process on the first node, with all of its processors.
+run_alone() {
+    srun ${container[@]+"${container[@]}"} --nodes=1 --ntasks=1 \
+        --cpus-per-task="${SLURM_CPUS_ON_NODE:-1}" --unbuffered --kill-on-bad-exit=1 "$@"
+}
+
+# run_ranks FOLDER PROGRAM ARGUMENT...: a Python program on all processes of all nodes. What a node
+# says is in the job's log and in FOLDER/NODE.log.
+run_ranks() {
+    local tasks=1 processes
+    processes=$(processes_per_node)
+    case $CROSSIC_LAUNCH in
+        torchrun) ;;
+        srun) tasks=$processes ;;
+        *) fail "CROSSIC_LAUNCH must be torchrun or srun, got $CROSSIC_LAUNCH. See slurm/env.sh." ;;
+    esac
+    export CROSSIC_NODE_LOGS="$1" CROSSIC_PROCESSES="$processes"
+    MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+    # Each call of a job gets a port of its own: that of the last may not be free yet.
+    launches=$((${launches:-0} + 1))
+    MASTER_PORT=$((CROSSIC_FIRST_PORT + (SLURM_JOB_ID * 8 + launches) % 10000))
+    export MASTER_ADDR MASTER_PORT
+    shift
+    srun ${container[@]+"${container[@]}"} --nodes="$SLURM_JOB_NUM_NODES" \
+        --ntasks="$((tasks * SLURM_JOB_NUM_NODES))" --ntasks-per-node="$tasks" \
+        --cpus-per-task="$((SLURM_CPUS_ON_NODE / tasks > 0 ? SLURM_CPUS_ON_NODE / tasks : 1))" \
+        --kill-on-bad-exit=1 --wait=60 --label --unbuffered bash slurm/task.sh "$@"
+}
