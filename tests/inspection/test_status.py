@@ -162,7 +162,9 @@ def test_an_attempt_without_end_runs_or_was_killed(tmp_path: Path) -> None:
     )
     attempts(folder, start(17), start(17, restart=1, ago=30))
     assert read(folder).state == "running", "the next attempt has just started"
-    lines = [line for line in screen(read(folder), now=NOW).splitlines() if line.startswith("attempt")]
+    lines = [
+        line for line in screen(read(folder), now=NOW).splitlines() if line.startswith("attempt")
+    ]
     assert [line.rpartition(": ")[2] for line in lines] == ["killed from outside", "running"]
 
 
@@ -186,9 +188,7 @@ def test_what_follows_an_end(tmp_path: Path) -> None:
 
 def test_a_run_that_failed_for_good_says_why(tmp_path: Path) -> None:
     folder = attempts(write_run(tmp_path / "run"), start(17), end(17, "error", "stop", exit_code=2))
-    note(
-        folder, "17.0", "outcome", "2 error\nparallel.tensor must divide 4, got 3. \x1b[3mUse.\n"
-    )
+    note(folder, "17.0", "outcome", "2 error\nparallel.tensor must divide 4, got 3. \x1b[3mUse.\n")
     assert read(folder).state == "failed"
     assert to_do(folder).startswith(
         "it has stopped for good: 17.0 error: parallel.tensor must divide 4, got 3. ⟨U+001B⟩[3mUse."
