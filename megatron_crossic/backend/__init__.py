@@ -34,10 +34,24 @@ Moment = float | torch.cuda.Event
 """A point in the work of a device: a clock's time, or an event in the queue of a GPU."""
 
 
-class Backend(Protocol):
-    """What the rest of the package may ask of a device; the modules `cpu` and `cuda` provide it."""
+class DeviceRules(Protocol):
+    """What must be known of a device to plan a run on it, here or on another machine."""
 
     NAME: Literal["cpu", "cuda"]
+
+    def problems(
+        self,
+        parallel: ParallelConfig,
+        precision: PrecisionConfig,
+        memory: MemoryConfig = MemoryConfig(),  # noqa: B008, frozen
+    ) -> list[str]:
+        """Options this device cannot run, each a message with the alternative."""
+        ...
+
+
+class Backend(DeviceRules, Protocol):
+    """What the rest of the package may ask of a device; the modules `cpu` and `cuda` provide it."""
+
     COMMUNICATION: Literal["gloo", "nccl"]
     """Backend of torch.distributed."""
 
@@ -47,15 +61,6 @@ class Backend(Protocol):
 
     def activate(self) -> AbstractContextManager[object]:
         """Select the device; megatron-core may be used inside the context."""
-        ...
-
-    def problems(
-        self,
-        parallel: ParallelConfig,
-        precision: PrecisionConfig,
-        memory: MemoryConfig = MemoryConfig(),  # noqa: B008, frozen
-    ) -> list[str]:
-        """Options this device cannot run, each a message with the alternative."""
         ...
 
     def has_transformer_engine(self) -> bool:

@@ -64,7 +64,7 @@ class Meeting:
 
     def tell(self, topic: str, answer: bytes) -> None:
         """Answer for this rank."""
-        self._store.set(f"{topic}/{self.place.rank}", answer)
+        self._store.set(f"{topic}/{self.place.rank}", answer.decode("utf-8"))
 
     def hear(self, topic: str, ranks: Sequence[int], *, seconds: float) -> dict[int, bytes]:
         """The answers that are there before the time is up."""
@@ -80,7 +80,7 @@ class Meeting:
 
     def order(self, number: int, order: Mapping[str, Any]) -> None:
         """Rank 0 says what is next."""
-        self._store.set(f"order/{number}", orjson.dumps(order))
+        self._store.set(f"order/{number}", orjson.dumps(order).decode("utf-8"))
 
     def next_order(self, number: int, *, seconds: float) -> dict[str, Any]:
         """What rank 0 says; an error where it says nothing any more."""
