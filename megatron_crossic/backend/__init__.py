@@ -37,7 +37,10 @@ Moment = float | torch.cuda.Event
 class DeviceRules(Protocol):
     """What must be known of a device to plan a run on it, here or on another machine."""
 
-    NAME: Literal["cpu", "cuda"]
+    @property
+    def NAME(self) -> Literal["cpu", "cuda"]:
+        """Which backend it is."""
+        ...
 
     def problems(
         self,

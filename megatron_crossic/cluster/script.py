@@ -45,7 +45,7 @@ def parse_time(text: str) -> timedelta | None:
     days, *parts = (None if part is None else int(part) for part in match.groups())
     given = [part for part in parts if part is not None]
     if days is not None:
-        hours, minutes, seconds = (given + [0, 0])[:3]
+        hours, minutes, seconds = [*given, 0, 0][:3]
         return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     if len(given) == 3:
         return timedelta(hours=given[0], minutes=given[1], seconds=given[2])

@@ -91,7 +91,7 @@ def declarations(text: str) -> tuple[Setting, ...]:
             comment.append(line.lstrip("#").strip())
             continue
         for name, default in _DECLARATION.findall(line):
-            words = " ".join(part for part in comment if not part.startswith("--"))
+            words = " ".join(part for part in comment if not part.startswith("---"))
             found.setdefault(name, Setting(name=name, default=default, explanation=words))
         comment = []
     return tuple(found.values())
