@@ -1,0 +1,139 @@
+"""Training as jobs on two nodes: to the end, through warnings, a lost node and preemption."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+from slurm_jobs import PROJECT, Slurm, text
+from tiny_runs import every_step, losses, tiny_config
+
+from megatron_crossic.config import CheckpointConfig
+from megatron_crossic.train.options import to_yaml
+
+NUM_STEPS = 300
+SCRIPT = PROJECT / "slurm" / "pretrain.sbatch"
+
+
+@pytest.fixture(scope="module")
+def config_file(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on two data ranks that saves only when it is asked to, or once in fifty steps."""
+    path = tmp_path_factory.mktemp("a site") / "run.yaml"
+    checkpoint = CheckpointConfig(initial=inputs / "initial", interval=50)
+    config = tiny_config(
+        inputs, num_steps=NUM_STEPS, checkpoint=checkpoint, validation_interval=NUM_STEPS
+    )
+    path.write_text(to_yaml(config), encoding="utf-8")
+    return path
+
+
+def submit(slurm: Slurm, config_file: Path, run_dir: Path, *options: str, **site: str) -> int:
+    """Two nodes, one process each."""
+    arguments = ("--config", config_file, "--run_dir", run_dir, "--log_interval", "50")
+    own = [option for option in options if not option.startswith("--partition")]
+    partition = [option for option in options if option not in own]
+    script = ("--nodes=2", "--time=30", *partition, SCRIPT)
+    return slurm.sbatch(config_file.parent, *script, *arguments, *own, **site)
+
+
+def attempts(run_dir: Path, event: str) -> list[dict[str, object]]:
+    """What the batch script has noted."""
+    lines = (run_dir / "slurm" / "attempts.jsonl").read_text().splitlines()
+    return [found for line in lines if (found := orjson.loads(line))["event"] == event]
+
+
+def await_step(slurm: Slurm, run_dir: Path, step: int) -> None:
+    """Until the run has made it."""
+    metrics = run_dir / "metrics.jsonl"
+    slurm.until(lambda: len(text(metrics).splitlines()) >= step, f"step {step} of {run_dir}")
+
+
+@pytest.fixture(scope="module")
+def unlimited(slurm: Slurm, config_file: Path) -> Iterator[tuple[int, Path]]:
+    """A run that nothing happens to."""
+    run_dir = config_file.parent / "un limited"
+    job = submit(slurm, config_file, run_dir)
+    assert slurm.end_of(job) == "COMPLETED", text(config_file.parent / f"{job}.log")
+    yield job, run_dir
+
+
+def test_two_nodes_train_to_the_end(slurm: Slurm, unlimited: tuple[int, Path]) -> None:
+    job, run_dir = unlimited
+    assert len(losses(run_dir)) == NUM_STEPS
+    assert attempts(run_dir, "start")[0]["nodes"] == "node[00-01]"
+    (end,) = attempts(run_dir, "end")
+    told = {name: end[name] for name in ("step", "exit_code", "outcome", "next")}
+    assert told == {"step": NUM_STEPS, "exit_code": 0, "outcome": "done", "next": "stop"}
+    folder = run_dir / "slurm" / f"{job}.0"
+    assert f"step {NUM_STEPS}" in text(folder / "node00.log") + text(folder / "node01.log")
+    assert (folder / "job.sh").read_bytes() == SCRIPT.read_bytes()
+    assert f"SLURM_JOB_ID={job}" in text(folder / "environment")
+    assert slurm.field(job, "Restarts") == "0"
+
+
+def test_three_warnings_change_no_loss(
+    slurm: Slurm, config_file: Path, unlimited: tuple[int, Path]
+) -> None:
+    """A warning is what --signal sends before the time limit."""
+    run_dir = config_file.parent / "warned"
+    job = submit(slurm, config_file, run_dir)
+    step = 0
+    for warning in range(1, 4):
+        await_step(slurm, run_dir, step + 10)
+        slurm.cluster.run("scancel", "--batch", "--signal=USR1", str(job))
+        slurm.until(lambda: len(attempts(run_dir, "end")) == warning, f"warning {warning}")
+        end = attempts(run_dir, "end")[-1]
+        assert (end["outcome"], end["next"]) == ("left", "requeue")
+        assert step < end["step"] < NUM_STEPS
+        step = end["step"]
+    assert slurm.end_of(job) == "COMPLETED"
+    assert slurm.field(job, "Restarts") == "3"
+    assert [start["step"] for start in attempts(run_dir, "start")][1:] == [
+        end["step"] for end in attempts(run_dir, "end")[:-1]
+    ]
+    assert losses(run_dir) == losses(unlimited[1])
+
+
+def test_a_lost_node_ends_the_attempt_and_the_next_goes_on(
+    slurm: Slurm, config_file: Path, unlimited: tuple[int, Path]
+) -> None:
+    run_dir = config_file.parent / "lost"
+    job = submit(slurm, config_file, run_dir)
+    await_step(slurm, run_dir, 60)
+    slurm.cluster.kill_node("node01")
+    slurm.state(job, {"PENDING"}, seconds=60)
+    slurm.cluster.start_node("node01")
+    assert slurm.end_of(job) == "COMPLETED", text(config_file.parent / f"{job}.log")
+    assert attempts(run_dir, "start")[1]["step"] >= 50
+    assert losses(run_dir) == losses(unlimited[1])
+
+
+def test_one_slurm_task_a_process_computes_the_same(
+    slurm: Slurm, config_file: Path, unlimited: tuple[int, Path]
+) -> None:
+    run_dir = config_file.parent / "srun"
+    job = submit(
+        slurm,
+        config_file,
+        run_dir,
+        "--parallel.tensor=2",
+        CROSSIC_LAUNCH="srun",
+        CROSSIC_PROCESSES_PER_NODE="1",
+    )
+    assert slurm.end_of(job) == "COMPLETED", text(config_file.parent / f"{job}.log")
+    assert losses(run_dir) == pytest.approx(losses(unlimited[1]), rel=1e-4)
+
+
+def test_the_time_limit_itself_and_then_a_stop_file(slurm: Slurm, config_file: Path) -> None:
+    """Slurm looks at its clocks every 30 seconds and warns where a minute or less is left."""
+    run_dir = config_file.parent / "limited"
+    job = submit(slurm, config_file, run_dir, "--num_steps=1000000", "--partition=preempt")
+    slurm.cluster.run("scontrol", "update", f"JobId={job}", "TimeLimit=1")
+    slurm.until(lambda: "left" in text(run_dir / "slurm" / "attempts.jsonl"), "a warning")
+    await_step(slurm, run_dir, int(str(attempts(run_dir, "end")[0]["step"])) + 1)
+    (run_dir / "STOP").touch()
+    assert slurm.end_of(job) == "COMPLETED"
+    assert [end["next"] for end in attempts(run_dir, "end")] == ["requeue", "stop"]
+    assert re.search(r"left: after step \d+: the file STOP", text(config_file.parent / f"{job}.log"))
+    assert len(every_step(run_dir, "step")) == attempts(run_dir, "end")[-1]["step"]
