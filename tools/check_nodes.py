@@ -27,7 +27,7 @@ def main() -> None:
     arguments = parse()
     options = to_options(arguments)
     found = check_nodes(find_place(), options)
-    exit_code = found if isinstance(found, int) else report(found, options, arguments.unhealthy)
+    exit_code = 0 if found is None else report(found, options, arguments.unhealthy)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code)  # a collective that hangs would keep the process

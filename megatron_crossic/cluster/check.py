@@ -64,8 +64,12 @@ class Verdict:
         return UNHEALTHY if self.complaints else HEALTHY
 
 
-def check_nodes(place: Place, options: CheckOptions) -> Verdict | int:
-    """Take part as one rank; rank 0 gets the verdict, the others its exit code."""
+def check_nodes(place: Place, options: CheckOptions) -> Verdict | None:
+    """Take part as one rank; rank 0 gets the verdict, the others nothing.
+
+    One rank alone ends with an error: where all did, the first would have the launcher kill rank 0
+    before it has said what it found.
+    """
     seconds = options.timeout_seconds
     wants_gpu = options.expected.num_devices > 0
     reading = read_rank(place.rank, run_dir=options.run_dir, wants_gpu=wants_gpu)
@@ -73,7 +77,8 @@ def check_nodes(place: Place, options: CheckOptions) -> Verdict | int:
         meeting = Meeting(place, seconds=seconds)
         meeting.tell("reading", reading.to_json())
         if place.rank > 0:
-            return _carry_out(meeting, wants_gpu=wants_gpu, seconds=seconds)
+            _carry_out(meeting, wants_gpu=wants_gpu, seconds=seconds)
+            return None
     except dist.DistError:
         if place.rank == 0:
             raise
@@ -96,13 +101,13 @@ def write_unhealthy(path: Path, found: Sequence[Complaint]) -> None:
                 file.write(line + b"\n")
 
 
-def _carry_out(meeting: Meeting, *, wants_gpu: bool, seconds: float) -> int:
+def _carry_out(meeting: Meeting, *, wants_gpu: bool, seconds: float) -> None:
     """What a rank other than 0 does: measure as ordered, until the end."""
     for number in range(_MOST_MEASUREMENTS + 1):
         order = meeting.next_order(number, seconds=2 * seconds)
-        if "end" in order:
+        if "groups" not in order:
             meeting.tell("end", b"")
-            return int(order["end"])
+            return
         _measure(meeting, number, order["groups"], wants_gpu=wants_gpu, seconds=seconds)
     raise AssertionError("rank 0 ends the check")
 
@@ -175,11 +180,10 @@ class _Leader:
             for group in groups
         ]
 
-    def end(self, exit_code: int) -> None:
-        """Let the others go, and wait a moment: the store ends with this process."""
-        self.meeting.order(self._number, {"end": exit_code})
-        others = list(range(1, self.meeting.place.world_size))
-        self.meeting.hear("end", others, seconds=5)
+    def end(self, ranks: Sequence[int]) -> None:
+        """Let these go, and wait a moment: the store ends with this process."""
+        self.meeting.order(self._number, {})
+        self.meeting.hear("end", ranks, seconds=5)
 
 
 def _is_time(answer: object) -> bool:
@@ -202,11 +206,8 @@ def _lead(leader: _Leader, options: CheckOptions) -> Verdict:
     if not absent and not lacks_devices(readings) and world_size > 1:
         (bandwidth,) = leader.measure([list(range(world_size))])
         found += _network_complaints(leader, readings, bandwidth, options.min_allreduce_gbps)
-    verdict = Verdict(
-        readings=readings, complaints=tuple(found), bandwidth=bandwidth, is_full=is_full
-    )
-    leader.end(verdict.exit_code)
-    return verdict
+    leader.end([rank for rank in heard if rank > 0])
+    return Verdict(readings=readings, complaints=tuple(found), bandwidth=bandwidth, is_full=is_full)
 
 
 def _network_complaints(
