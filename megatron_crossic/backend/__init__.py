@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 import torch
 
+from megatron_crossic.backend.imports import import_megatron
 from megatron_crossic.config import MemoryConfig, ParallelConfig, PrecisionConfig
 from megatron_crossic.errors import ConfigError
 
@@ -28,6 +29,7 @@ _CONFUSING = (
 for _message in _CONFUSING:
     warnings.filterwarnings("ignore", message=_message)
 logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # "No CUDA runtime is found"
+import_megatron()
 
 
 Moment = float | torch.cuda.Event

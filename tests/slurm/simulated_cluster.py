@@ -22,15 +22,11 @@ import slurm_files
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "unshare", "nsenter", "setpriv", "ip")
 
-# A node sets up itself, waits until it is connected, and becomes its daemon.
+# What a node does first; afterwards it holds its namespaces open.
 _NODE = """\
 hostname "$1"
 mount --bind "$2" /etc/hosts
-if [ -n "$3" ]; then
-    until ip addr show dev eth0 2>/dev/null | grep -qF "$3/"; do sleep 0.02; done
-fi
-shift 3
-exec "$@"
+exec sleep infinity
 """
 _NAMESPACES = ("unshare", "--uts", "--mount", "--net", "--propagation", "slave")
 
@@ -78,8 +74,7 @@ class SimulatedCluster:
             ["munged", "--foreground", "--force", f"--key-file={key}", f"--log-file={log}", *munge],
         )
         self._await("munged", lambda: self._answers("munge", "-n", "-S", str(socket)))
-        self._start("head", self._in_namespaces(slurm_files.HEAD, "", "sleep", "infinity"))
-        self._await("the controller's network", lambda: self._has_network("head"))
+        self._start_host(slurm_files.HEAD)
         for command in (
             "ip link set lo up",
             "ip link add eth0 type bridge",
@@ -87,8 +82,7 @@ class SimulatedCluster:
             f"ip addr add {slurm_files.HEAD_ADDRESS}/24 dev eth0",
         ):
             self._inside("head", *command.split())
-        enter = ["nsenter", "-t", str(self._running["head"].pid), "--net", "--uts", "--mount", "--"]
-        self._start("slurmctld", [*enter, "slurmctld", "-D", "-c", "-i"])
+        self._start("slurmctld", [*self._on("head"), "slurmctld", "-D", "-c", "-i"])
         self._await("slurmctld", lambda: self._answers("scontrol", "ping"))
         for node in self.nodes:
             self.start_node(node)
@@ -107,8 +101,7 @@ class SimulatedCluster:
         """Connect a node and start its daemon."""
         index = self.nodes.index(node)
         own = slurm_files.address(index)
-        self._start(node, self._in_namespaces(node, own, "slurmd", "-D", "-N", node))
-        self._await(f"the network of {node}", lambda: self._has_network(node))
+        self._start_host(node)
         pid = self._running[node].pid
         link = f"ip link add v{index} type veth peer name eth0 netns {pid}"
         for place, command in (
@@ -119,24 +112,27 @@ class SimulatedCluster:
             (node, f"ip addr add {own}/24 dev eth0"),
         ):
             self._inside(place, *command.split())
+        self.start_daemon(node)
+
+    def start_daemon(self, node: str) -> None:
+        """Only its slurmd."""
+        self._start(f"slurmd.{node}", [*self._on(node), "slurmd", "-D", "-N", node])
 
     def kill_node(self, node: str) -> None:
         """As if its power failed: every process on it is gone at once."""
         if node not in self._running:
             return
-        daemon = self._running.pop(node)
-        with suppress(OSError):
-            network = os.readlink(f"/proc/{daemon.pid}/ns/net")
-            for pid in _processes_in(network):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        daemon.kill()
-        daemon.wait()
+        for pid in _processes_in(_network(self._running[node].pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for name in (node, f"slurmd.{node}"):
+            self._running.pop(name).wait()
 
     def kill_daemon(self, node: str) -> None:
         """Only its slurmd; what runs on the node goes on, unwatched."""
-        os.kill(self._running[node].pid, signal.SIGKILL)
-        self._running[node].wait()
+        daemon = self._running[f"slurmd.{node}"]
+        daemon.kill()
+        daemon.wait()
 
     def is_up(self, node: str) -> bool:
         """Whether jobs can start on the node."""
@@ -196,19 +192,22 @@ class SimulatedCluster:
                 start_new_session=True,
             )
 
-    def _in_namespaces(self, host: str, own: str, *command: str) -> list[str]:
-        hosts = self.root / "etc" / "hosts"
-        return [*_NAMESPACES, "sh", "-ec", _NODE, "sh", host, str(hosts), own, *command]
+    def _start_host(self, name: str) -> None:
+        hosts = str(self.root / "etc" / "hosts")
+        self._start(name, [*_NAMESPACES, "sh", "-ec", _NODE, "sh", name, hosts])
+        process = Path("/proc") / str(self._running[name].pid)
+        self._await(name, lambda: (process / "comm").read_text() == "sleep\n")
+
+    def _on(self, host: str) -> list[str]:
+        """What runs a command on a host."""
+        pid = str(self._running[host].pid)
+        return ["nsenter", "-t", pid, "--net", "--uts", "--mount", "--"]
 
     def _inside(self, place: str, *command: str) -> None:
         pid = self._running[place].pid
         subprocess.run(
             ["nsenter", f"--net=/proc/{pid}/ns/net", "--", *command], env=self.env, check=True
         )
-
-    def _has_network(self, name: str) -> bool:
-        pid = self._running[name].pid
-        return os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
 
     def _answers(self, *command: str) -> bool:
         place = self.reaching() if "head" in self._running else []
@@ -224,10 +223,14 @@ class SimulatedCluster:
             time.sleep(0.05)
 
 
+def _network(pid: int) -> str:
+    return os.readlink(f"/proc/{pid}/ns/net")
+
+
 def _processes_in(network: str) -> Iterator[int]:
     """Processes of a network namespace."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             with suppress(OSError):
-                if os.readlink(folder / "ns" / "net") == network:
+                if _network(int(folder.name)) == network:
                     yield int(folder.name)

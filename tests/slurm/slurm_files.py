@@ -47,7 +47,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
-# A requeued job starts again when its old credential is void: 5 seconds, the least there can be, not 120.
+# A requeued job starts again when its old credential is void: 5 seconds (the least), not 120.
 AuthInfo=socket={root}/munge/socket,cred_expire=5
 StateSaveLocation={root}/state
 SlurmdSpoolDir={root}/spool.%n

@@ -1,8 +1,7 @@
 """Training as jobs on two nodes: to the end, through warnings, a lost node and preemption."""
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -30,16 +29,13 @@ def config_file(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def submit(slurm: Slurm, config_file: Path, run_dir: Path, *options: str, **site: str) -> int:
     """Two nodes, one process each."""
-    arguments = ("--config", config_file, "--run_dir", run_dir, "--log_interval", "50")
-    own = [option for option in options if not option.startswith("--partition")]
-    partition = [option for option in options if option not in own]
-    script = ("--nodes=2", "--time=30", *partition, SCRIPT)
-    return slurm.sbatch(config_file.parent, *script, *arguments, *own, **site)
+    arguments = ("--config", config_file, "--run_dir", run_dir, "--log_interval", "50", *options)
+    return slurm.sbatch(config_file.parent, "--nodes=2", "--time=30", SCRIPT, *arguments, **site)
 
 
-def attempts(run_dir: Path, event: str) -> list[dict[str, object]]:
+def attempts(run_dir: Path, event: str) -> list[dict[str, Any]]:
     """What the batch script has noted."""
-    lines = (run_dir / "slurm" / "attempts.jsonl").read_text().splitlines()
+    lines = text(run_dir / "slurm" / "attempts.jsonl").splitlines()
     return [found for line in lines if (found := orjson.loads(line))["event"] == event]
 
 
@@ -49,13 +45,19 @@ def await_step(slurm: Slurm, run_dir: Path, step: int) -> None:
     slurm.until(lambda: len(text(metrics).splitlines()) >= step, f"step {step} of {run_dir}")
 
 
+def await_ends(slurm: Slurm, run_dir: Path, number: int) -> dict[str, Any]:
+    """Until so many attempts have ended; the last of them."""
+    slurm.until(lambda: len(attempts(run_dir, "end")) == number, f"end {number} of {run_dir}")
+    return attempts(run_dir, "end")[-1]
+
+
 @pytest.fixture(scope="module")
-def unlimited(slurm: Slurm, config_file: Path) -> Iterator[tuple[int, Path]]:
-    """A run that nothing happens to."""
+def unlimited(slurm: Slurm, config_file: Path) -> tuple[int, Path]:
+    """A run that nothing happens to, after a look at the nodes."""
     run_dir = config_file.parent / "un limited"
     job = submit(slurm, config_file, run_dir)
     assert slurm.end_of(job) == "COMPLETED", text(config_file.parent / f"{job}.log")
-    yield job, run_dir
+    return job, run_dir
 
 
 def test_two_nodes_train_to_the_end(slurm: Slurm, unlimited: tuple[int, Path]) -> None:
@@ -82,8 +84,7 @@ def test_three_warnings_change_no_loss(
     for warning in range(1, 4):
         await_step(slurm, run_dir, step + 10)
         slurm.cluster.run("scancel", "--batch", "--signal=USR1", str(job))
-        slurm.until(lambda: len(attempts(run_dir, "end")) == warning, f"warning {warning}")
-        end = attempts(run_dir, "end")[-1]
+        end = await_ends(slurm, run_dir, warning)
         assert (end["outcome"], end["next"]) == ("left", "requeue")
         assert step < end["step"] < NUM_STEPS
         step = end["step"]
@@ -95,45 +96,42 @@ def test_three_warnings_change_no_loss(
     assert losses(run_dir) == losses(unlimited[1])
 
 
-def test_a_lost_node_ends_the_attempt_and_the_next_goes_on(
-    slurm: Slurm, config_file: Path, unlimited: tuple[int, Path]
+@pytest.mark.parametrize("what", ["a node", "the daemon of the batch host"])
+def test_what_is_lost_ends_the_attempt_and_the_next_goes_on(
+    slurm: Slurm, config_file: Path, unlimited: tuple[int, Path], what: str
 ) -> None:
-    run_dir = config_file.parent / "lost"
-    job = submit(slurm, config_file, run_dir)
+    """One Slurm task a process here; torchrun above."""
+    run_dir = config_file.parent / what
+    job = submit(slurm, config_file, run_dir, CROSSIC_LAUNCH="srun")
     await_step(slurm, run_dir, 60)
-    slurm.cluster.kill_node("node01")
+    if what == "a node":
+        slurm.cluster.kill_node("node01")
+    else:
+        slurm.cluster.kill_daemon("node00")
     slurm.state(job, {"PENDING"}, seconds=60)
-    slurm.cluster.start_node("node01")
+    if what == "a node":
+        slurm.cluster.start_node("node01")
+    else:
+        slurm.cluster.start_daemon("node00")
     assert slurm.end_of(job) == "COMPLETED", text(config_file.parent / f"{job}.log")
+    assert slurm.field(job, "Restarts") == "1"
     assert attempts(run_dir, "start")[1]["step"] >= 50
     assert losses(run_dir) == losses(unlimited[1])
 
 
-def test_one_slurm_task_a_process_computes_the_same(
-    slurm: Slurm, config_file: Path, unlimited: tuple[int, Path]
-) -> None:
-    run_dir = config_file.parent / "srun"
-    job = submit(
-        slurm,
-        config_file,
-        run_dir,
-        "--parallel.tensor=2",
-        CROSSIC_LAUNCH="srun",
-        CROSSIC_PROCESSES_PER_NODE="1",
-    )
-    assert slurm.end_of(job) == "COMPLETED", text(config_file.parent / f"{job}.log")
-    assert losses(run_dir) == pytest.approx(losses(unlimited[1]), rel=1e-4)
-
-
 def test_the_time_limit_itself_and_then_a_stop_file(slurm: Slurm, config_file: Path) -> None:
-    """Slurm looks at its clocks every 30 seconds and warns where a minute or less is left."""
+    """Slurm looks at its clocks every 30 seconds and warns where ten minutes or less are left."""
     run_dir = config_file.parent / "limited"
-    job = submit(slurm, config_file, run_dir, "--num_steps=1000000", "--partition=preempt")
-    slurm.cluster.run("scontrol", "update", f"JobId={job}", "TimeLimit=1")
-    slurm.until(lambda: "left" in text(run_dir / "slurm" / "attempts.jsonl"), "a warning")
-    await_step(slurm, run_dir, int(str(attempts(run_dir, "end")[0]["step"])) + 1)
+    steps = ("--num_steps=1000000", "--checkpoint.interval=1000000")
+    job = submit(slurm, config_file, run_dir, *steps, CROSSIC_LAUNCH="srun")
+    slurm.cluster.run("scontrol", "update", f"JobId={job}", "TimeLimit=2")
+    first = await_ends(slurm, run_dir, 1)
+    assert (first["outcome"], first["next"]) == ("left", "requeue")
+    await_step(slurm, run_dir, first["step"] + 1)
     (run_dir / "STOP").touch()
     assert slurm.end_of(job) == "COMPLETED"
-    assert [end["next"] for end in attempts(run_dir, "end")] == ["requeue", "stop"]
-    assert re.search(r"left: after step \d+: the file STOP", text(config_file.parent / f"{job}.log"))
-    assert len(every_step(run_dir, "step")) == attempts(run_dir, "end")[-1]["step"]
+    last = await_ends(slurm, run_dir, 2)
+    assert (last["outcome"], last["next"]) == ("left", "stop")
+    log = text(config_file.parent / f"{job}.log")
+    assert f"left: after step {last['step']}: the file STOP" in log
+    assert len(every_step(run_dir, "step")) == last["step"]
