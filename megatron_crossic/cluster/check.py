@@ -75,15 +75,15 @@ def check_nodes(place: Place, options: CheckOptions) -> Verdict | None:
     reading = read_rank(place.rank, run_dir=options.run_dir, wants_gpu=wants_gpu)
     try:
         meeting = Meeting(place, seconds=seconds)
-        meeting.tell("reading", reading.to_json())
-        if place.rank > 0:
-            _carry_out(meeting, wants_gpu=wants_gpu, seconds=seconds)
-            return None
     except dist.DistError:
         if place.rank == 0:
             raise
-        missing = Complaint(node=place.host, reason=f"rank 0 did not answer within {seconds:g} s")
+        missing = Complaint(node=place.host, reason=f"rank 0 was not there within {seconds:g} s")
         return Verdict(readings=(), complaints=(missing,), bandwidth=None, is_full=False)
+    meeting.tell("reading", reading.to_json())
+    if place.rank > 0:
+        _carry_out(meeting, wants_gpu=wants_gpu, seconds=seconds)
+        return None
     return _lead(_Leader(meeting, wants_gpu=wants_gpu, seconds=seconds), options)
 
 

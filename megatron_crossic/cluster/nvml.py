@@ -59,14 +59,16 @@ def read_gpu(key: int | str | None) -> tuple[GpuReading | None, str]:
                 if isinstance(key, int)
                 else nvml.nvmlDeviceGetHandleByUUID(key)
             )
-            return _read(nvml, handle), ""
+            return read_handle(nvml, handle), ""
         finally:
             nvml.nvmlShutdown()
     except nvml.NVMLError as error:
         return None, f"NVML: {error}"
 
 
-def _read(nvml: Any, handle: Any) -> GpuReading:
+def read_handle(nvml: Any, handle: Any) -> GpuReading:
+    """What NVML, the module, answers about one device."""
+
     def ask(question: Callable[..., Value], *more: object) -> Value | None:
         try:
             return question(handle, *more)

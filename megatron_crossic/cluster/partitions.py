@@ -3,7 +3,7 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from megatron_crossic.cluster.script import parse_time
@@ -57,34 +57,47 @@ def partition_problems(
         return [
             f"CROSSIC_PARTITION must be a partition of the cluster, got {got}. Choose from {names}."
         ]
-    chosen = found[0]
-    problems = []
-    called = chosen["PartitionName"]
+    return [
+        *_state_problems(found[0], names),
+        *_size_problems(found[0], nodes=nodes, limit=limit),
+        *_account_problems(found[0], account),
+    ]
+
+
+def _state_problems(chosen: Partition, names: str) -> Iterator[str]:
     if chosen.get("State", "UP") != "UP":
-        problems.append(
-            f"partition {called} must be up, got {chosen['State']}. Wait, or choose from {names}."
+        yield (
+            f"partition {chosen['PartitionName']} must be up, got {chosen['State']}. Wait, or "
+            f"choose from {names}."
         )
+
+
+def _size_problems(chosen: Partition, *, nodes: int, limit: timedelta | None) -> Iterator[str]:
+    called = chosen["PartitionName"]
     longest = parse_time(chosen.get("MaxTime", "UNLIMITED"))
     if longest is not None and (limit is None or limit > longest):
-        problems.append(
+        yield (
             f"--time must be at most that of partition {called}, got {limit or 'no limit'} with "
             f"{chosen['MaxTime']}. Lower it: the run goes on in as many jobs as it needs."
         )
-    for field in ("TotalNodes", "MaxNodes"):
-        most = chosen.get(field, "")
-        if most.isdecimal() and nodes > int(most):
-            problems.append(
-                f"--nodes must be at most those of partition {called}, got {nodes} with {field} "
-                f"{most}. Lower it, or choose another partition."
-            )
-            break
+    known = {name: chosen[name] for name in ("TotalNodes", "MaxNodes") if name in chosen}
+    too_few = [
+        f"{name} {most}" for name, most in known.items() if most.isdecimal() and nodes > int(most)
+    ]
+    if too_few:
+        yield (
+            f"--nodes must be at most those of partition {called}, got {nodes} with "
+            f"{' and '.join(too_few)}. Lower it, or choose another partition."
+        )
+
+
+def _account_problems(chosen: Partition, account: str) -> Iterator[str]:
     allowed = chosen.get("AllowAccounts", "ALL")
     if account and allowed not in ("ALL", "") and account not in allowed.split(","):
-        problems.append(
-            f"CROSSIC_ACCOUNT must be one that partition {called} allows, got {account}. Choose "
-            f"from {allowed}."
+        yield (
+            f"CROSSIC_ACCOUNT must be one that partition {chosen['PartitionName']} allows, got "
+            f"{account}. Choose from {allowed}."
         )
-    return problems
 
 
 def account_problems(*, account: str, user: str) -> list[str]:

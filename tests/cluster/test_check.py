@@ -64,13 +64,13 @@ def test_a_rank_that_does_not_come_is_told_by_its_node(tmp_path: Path) -> None:
     assert found.bandwidth is None
 
 
-def test_a_first_rank_that_does_not_answer_is_told_by_its_node(tmp_path: Path) -> None:
+def test_a_first_rank_that_is_not_there_is_told_by_its_node(tmp_path: Path) -> None:
     environment = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
     options = CheckOptions(run_dir=tmp_path, expected=UNJUDGED, timeout_seconds=0.3)
     found = check_nodes(find_place(environment), options)
     assert found is not None
     assert [one.line() for one in found.complaints] == [
-        "127.0.0.1 rank 0 did not answer within 0.3 s"
+        "127.0.0.1 rank 0 was not there within 0.3 s"
     ]
 
 

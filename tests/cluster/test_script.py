@@ -79,7 +79,8 @@ def test_what_a_partition_refuses() -> None:
         "--time must be at most that of partition debug",
         "--nodes must be at most those of partition debug",
     ]
-    assert "got 5 with MaxNodes 4" in problems(nodes=5)[0].replace("TotalNodes 16", "")
+    assert "got 5 with MaxNodes 4. Lower" in problems(nodes=5)[0]
+    assert "got 17 with TotalNodes 16 and MaxNodes 4" in problems(nodes=17)[0]
     (account,) = problems(account="physics")
     assert account.endswith("got physics. Choose from bio,nlp.")
     (endless,) = problems(limit="UNLIMITED")

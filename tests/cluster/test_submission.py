@@ -128,16 +128,13 @@ def test_of_a_container_everything_is_assumed() -> None:
     assert gpu_elsewhere(same_software=False).problems(*options) == []
 
 
-def test_the_command_line_tells_problems_and_a_dry_run_the_script(folder: Path) -> None:
+def test_a_dry_run_prints_the_script_and_another_submits_it(folder: Path) -> None:
     environment = {**os.environ, **CPU_NODES}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(TOOL), *words]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
-    settings = run("--settings", "--set", "CROSSIC_PARTITION=two words")
-    assert settings.returncode == 0, settings.stderr
-    assert "# Partition of the jobs that train.\nCROSSIC_PARTITION='two words'" in settings.stdout
     script = folder / "bin" / "sbatch"
     script.parent.mkdir()
     script.write_text("#!/bin/sh\necho called >>calls\necho 17\n", encoding="utf-8")
@@ -146,11 +143,9 @@ def test_the_command_line_tells_problems_and_a_dry_run_the_script(folder: Path) 
     dry = run("--dry-run", "--set", "CROSSIC_QOS=a b", "--", "--config", "run.yaml")
     assert dry.returncode == 0, dry.stderr
     assert "CROSSIC_QOS='a b' sbatch --parsable --nodes=1" in dry.stdout
+    assert "# Partition of the jobs that train.\nCROSSIC_PARTITION=''" in dry.stdout
     assert dry.stdout.endswith((folder / "slurm" / "pretrain.sbatch").read_text(encoding="utf-8"))
     assert not (folder / "calls").exists()
-    refused = run("--nodes", "0", "--set", "nonsense", "--", "--config", "run.yaml")
-    assert refused.returncode == 2
-    assert refused.stderr.startswith("error: --set must be NAME=VALUE, got nonsense")
     queued = run("--", "--config", "run.yaml", "--run_dir", "runs/b")
     assert queued.returncode == 0, queued.stderr
     assert "job      17\nlog      pretrain-17.log\n" in queued.stdout
