@@ -25,6 +25,58 @@ option() {
     printf '%s' "$value"
 }
 
+# has_flag NAME ARGUMENT...: whether --NAME is among the arguments.
+has_flag() {
+    local name="--$1" word
+    shift
+    for word in "$@"; do [[ "$word" != "$name" ]] || return 0; done
+    return 1
+}
+
+# need NAME ARGUMENT...: the value of --NAME, which must be there.
+need() {
+    local value
+    value=$(option "$@")
+    [[ -n "$value" ]] || fail "--$1 must be given, got none. The head of the script shows how to" \
+        "call it."
+    printf '%s' "$value"
+}
+
+# is_complete PATH: whether a pair file or a data set of windows is whole: its manifest comes last.
+is_complete() { [[ -e "$1.manifest.json" ]]; }
+
+# pass_over_complete PATH ARGUMENT...: end the job well where its result is there already, so that
+# jobs can be repeated as they were.
+pass_over_complete() {
+    local path=$1
+    shift
+    if is_complete "$path" && ! has_flag overwrite "$@"; then
+        say "$path is complete; nothing to do (--overwrite makes it anew)"
+        exit 0
+    fi
+}
+
+# find_shard: in `shard`, the part of the work that is ours as I/N; nothing outside of an array.
+find_shard() {
+    local count=${SLURM_ARRAY_TASK_COUNT:-0} first=${SLURM_ARRAY_TASK_MIN:-} last
+    shard=''
+    [[ -n "${SLURM_ARRAY_TASK_ID:-}" ]] || return 0
+    last=$SLURM_ARRAY_TASK_MAX
+    # A part of an array, 3 of 0-7, must not pass for the only shard.
+    [[ "$first $last" == "0 $((count - 1))" ]] ||
+        fail "the array must be 0-N, got $count tasks from $first to $last. Submit the whole" \
+            "array again; what is complete is passed over."
+    # shellcheck disable=SC2034 # read by the scripts
+    shard=$SLURM_ARRAY_TASK_ID/$count
+}
+
+# verify_windows PREFIX: every law of a data set, and of the held-out windows beside it.
+verify_windows() {
+    local prefixes=("$1")
+    if is_complete "$1-validation"; then prefixes+=("$1-validation"); fi
+    run_alone "$CROSSIC_PYTHON" tools/verify_dataset.py "${prefixes[@]}"
+}
+
 # enter_environment: what the tools need, on the batch host and, inherited, in every step.
 enter_environment() {
     local module

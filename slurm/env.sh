@@ -28,12 +28,16 @@ if [[ -e "${CROSSIC_SITE:=slurm/site.sh}" ]]; then source "$CROSSIC_SITE"; fi
 : "${CROSSIC_GPUS_PER_NODE:=8}"
 # Processes that train on a node; empty for one a GPU. Nodes without GPUs need a number.
 : "${CROSSIC_PROCESSES_PER_NODE:=}"
+# Processors of a job that needs no GPU, which slurm/pipeline.sh asks for.
+: "${CROSSIC_CPUS_PER_JOB:=16}"
+# Memory of such a job for each of its processors.
+: "${CROSSIC_MEMORY_PER_CPU:=4G}"
 
 # ------------------------------------------------------------------------------- the environment
 # Environment modules to load, separated by spaces; empty for none.
 : "${CROSSIC_MODULES:=}"
-# The virtual environment of `make install`, on a file system that all nodes see. Not used with a
-# container.
+# The virtual environment of `make install`, on a file system that all nodes see. With a
+# container only sweeps of profiles need it.
 : "${CROSSIC_VENV:=.venv}"
 # Container image for pyxis/enroot (srun --container-image), a file or a registry's name; empty for
 # none. The project's requirements must be installed in it.
@@ -65,6 +69,10 @@ if [[ -n "$CROSSIC_CONTAINER_IMAGE" ]]; then : "${CROSSIC_PYTHON:=python}"; fi
 : "${CROSSIC_MAX_STARTS:=200}"
 # Seconds that ranks may take to save after a SIGTERM, before torchrun kills them.
 : "${CROSSIC_SHUTDOWN_SECONDS:=600}"
+
+# Largest model, in GB of Hugging Face weights, that slurm/convert.sbatch compares with its source
+# without being asked (--check): 20 GB are 10 billion parameters and need 40 GB of memory.
+: "${CROSSIC_CHECK_GB:=20}"
 
 # -------------------------------------------------------------------------------------- network
 # Names of NCCL and UCX; export in slurm/site.sh what differs at your site, for example

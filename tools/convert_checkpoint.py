@@ -48,6 +48,9 @@ def parse() -> argparse.Namespace:
     exporting.set_defaults(convert=to_hf)
     for command in (importing, exporting):
         command.add_argument("--output", type=Path, required=True, help="folder to make")
+        command.add_argument(
+            "--check-below", type=float, default=0.0, metavar="GB", help="--check for small models"
+        )
         command.add_argument("--overwrite", action="store_true", help="replace the output")
     return parser.parse_args()
 
@@ -65,7 +68,7 @@ def from_hf(options: argparse.Namespace) -> None:
     for name in report.left_out:
         print(f"left out {name}: the configuration implies it")
     print(f"checkpoint: {report.checkpoint}")
-    if options.check:
+    if is_checked(options, options.hf):
         check(compare(hf=options.hf, checkpoint=report.checkpoint), options.output)
 
 
@@ -88,9 +91,15 @@ def to_hf(options: argparse.Namespace) -> None:
         number = list(report.cast.values()).count(change)
         print(f"{number} tensors cast {change}, the format of the original")
     print(f"folder: {report.folder}")
-    if options.check:
+    if is_checked(options, report.folder):
         found = compare(hf=report.folder, checkpoint=options.checkpoint, base=options.base)
         check(found, options.output)
+
+
+def is_checked(options: argparse.Namespace, hf: Path) -> bool:
+    """Whether to compare: because it is asked for, or because the weights in `hf` are few."""
+    num_bytes = sum(path.stat().st_size for path in hf.glob("*.safetensors"))
+    return bool(options.check) or num_bytes < options.check_below * 1e9
 
 
 def check(report: ParityReport, output: Path) -> None:

@@ -37,11 +37,12 @@ def main() -> None:
     held_out = beside(values.output_prefix, VALIDATION_SUFFIX)
     jobs = [training]
     if manifest_path(shard_prefix(held_out, 0, values.shards)).exists():
-        jobs.append(
-            MergeOptions(
-                output_prefix=held_out, num_shards=values.shards, overwrite=values.overwrite
-            )
+        # Held-out windows first: without those to train on, they are what a killed merge left.
+        left = not manifest_path(training.output_prefix).exists()
+        options = MergeOptions(
+            output_prefix=held_out, num_shards=values.shards, overwrite=values.overwrite or left
         )
+        jobs.insert(0, options)
     for job in jobs:
         merge(job)
 

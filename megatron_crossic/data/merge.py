@@ -27,7 +27,13 @@ from megatron_crossic.data.windows import WindowLayout, Windows
 from megatron_crossic.data.writer import WindowWriter, data_set_files
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import FileFingerprint, fingerprint_file
-from megatron_crossic.manifest import Manifest, check_file, manifest_path, read_manifest
+from megatron_crossic.manifest import (
+    Manifest,
+    check_file,
+    is_incomplete,
+    manifest_path,
+    read_manifest,
+)
 
 WINDOWS_AT_ONCE = 2048
 
@@ -62,11 +68,13 @@ def merge_shards(
         _check_shard(shard, shards[0], index=index, count=options.num_shards)
     total = sum(shard.num_windows for shard in shards)
     layout = _layout(shards[0].manifest)
+    # A merge that was killed while its files got their names left the mark.
+    overwrite = options.overwrite or is_incomplete(manifest_path(options.output_prefix))
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(2))
         checks = [pool.submit(shard.check_content) for shard in shards]
         writer = stack.enter_context(
-            WindowWriter(options.output_prefix, layout=layout, overwrite=options.overwrite)
+            WindowWriter(options.output_prefix, layout=layout, overwrite=overwrite)
         )
         merged = DataSetInProgress(writer=writer, assembly="", largest=layout.budget)
         if options.match_tokens is not None:

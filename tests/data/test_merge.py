@@ -2,19 +2,18 @@
 
 import json
 import shutil
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from small_pairs import make_pair, write_byte_tokenizer, write_pairs
+from small_windows import counted_windows
 
 from megatron_crossic.data import options as options_module
 from megatron_crossic.data.merge import MergeOptions, merge_shards
 from megatron_crossic.data.options import PreprocessOptions
 from megatron_crossic.data.pipeline import preprocess
-from megatron_crossic.data.store import WindowStore, open_windows
+from megatron_crossic.data.store import open_windows
 from megatron_crossic.data.verify import verify_data_set
 from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.manifest import manifest_path
@@ -56,31 +55,12 @@ def folder(made: Path, tmp_path: Path) -> Path:
     return tmp_path / "copy"
 
 
-def windows(store: WindowStore) -> Counter[Any]:
-    """Every window with what its spans say, whatever the order of pairs and languages."""
-    found: Counter[Any] = Counter()
-    for i in range(len(store)):
-        spans = [
-            (
-                start,
-                length,
-                chunk,
-                store.provenance(pair)["id"] if pair < 2**32 - 1 else None,
-                store.languages[language] if language < 255 else None,
-                role,
-            )
-            for start, length, chunk, pair, language, role in store.spans(i).tolist()
-        ]
-        found[(store.tokens(i).tobytes(), tuple(spans))] += 1
-    return found
-
-
 @pytest.mark.parametrize("suffix", ["", "-validation"])
 def test_merged_shards_are_the_whole(folder: Path, suffix: str) -> None:
     merged = merge_shards(MergeOptions(output_prefix=folder / f"x{suffix}", num_shards=3))
     verify_data_set(folder / f"x{suffix}")
     one, other = open_windows(folder / f"x{suffix}"), open_windows(folder / f"whole{suffix}")
-    assert windows(one) == windows(other)
+    assert counted_windows(one) == counted_windows(other)
     assert len(one) > 3
     whole = other.manifest
     assert {**merged.counts} == {**whole.counts}
@@ -123,6 +103,16 @@ def test_an_existing_data_set_is_left_alone(folder: Path) -> None:
     with pytest.raises(ConfigError, match="output path must not exist"):
         merge_shards(options)
     merge_shards(replace(options, overwrite=True))
+
+
+def test_a_merge_goes_on_where_one_was_killed(folder: Path) -> None:
+    """Files that got their names, and a manifest that did not."""
+    options = MergeOptions(output_prefix=folder / "x", num_shards=3)
+    merge_shards(options)
+    path = manifest_path(folder / "x")
+    path.rename(path.with_name(f"{path.name}.partial"))
+    merge_shards(options)
+    verify_data_set(folder / "x")
 
 
 def shard(folder: Path, index: int) -> Path:

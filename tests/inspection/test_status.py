@@ -196,6 +196,20 @@ def test_a_run_that_failed_for_good_says_why(tmp_path: Path) -> None:
     assert "\x1b" not in screen(read(folder), now=NOW)
 
 
+def test_a_late_end_of_a_lost_node_is_not_the_last_word(tmp_path: Path) -> None:
+    lost, after = start(17), start(17, restart=1, ago=60)
+    folder = attempts(write_run(tmp_path / "run"), lost, after, end(17, "crash", "stop"))
+    status = read(folder)
+    assert [(one.name, one.outcome) for one in status.attempts] == [
+        ("17.0", "crash"),
+        ("17.1", None),
+    ]
+    assert status.state == "running"
+    attempts(folder, lost, end(17, "crash", "stop"))
+    told = "it has stopped for good, unless `squeue --job 17` shows it: 17.0 crash: no message"
+    assert to_do(folder).startswith(told)
+
+
 def test_unhealthy_nodes_are_named(tmp_path: Path) -> None:
     folder = attempts(write_run(tmp_path / "run"), start(9), end(9, "unhealthy", "requeue"))
     note(folder, "9.0", "unhealthy", "node01 2 uncorrected memory errors\n")

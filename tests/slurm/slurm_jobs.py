@@ -40,18 +40,18 @@ class Slurm:
         )
         return int(output.split(";")[0])
 
-    def field(self, job: int, name: str) -> str:
+    def field(self, job: int | str, name: str) -> str:
         """What `scontrol show job` says."""
         shown = self.cluster.run("scontrol", "show", "job", "-o", str(job))
         found = re.search(rf"(?:^|\s){name}=(\S+)", shown)
         assert found, shown
         return found[1]
 
-    def end_of(self, job: int, *, seconds: float = 120) -> str:
+    def end_of(self, job: int | str, *, seconds: float = 120) -> str:
         """The state the job ended in."""
         return self.state(job, ENDED, seconds=seconds)
 
-    def state(self, job: int, states: set[str], *, seconds: float = 120) -> str:
+    def state(self, job: int | str, states: set[str], *, seconds: float = 120) -> str:
         """The state, once it is one of these."""
         self.until(lambda: self.field(job, "JobState") in states, f"job {job} is {states}", seconds)
         return self.field(job, "JobState")

@@ -49,6 +49,15 @@ def test_there_and_back_with_a_report_beside_each_output(
         assert report["max_relative"] <= 1e-4
 
 
+def test_a_small_model_is_checked_unasked(convert: Convert, tmp_path: Path) -> None:
+    hf = make_hf(tmp_path / "hf", "llama_tied")
+    size = (hf / "model.safetensors").stat().st_size
+    for name, bound in (("at", size / 1e9), ("below", (size + 1) / 1e9)):
+        output = tmp_path / name
+        assert convert("from-hf", "--hf", hf, "--output", output, "--check-below", bound) == 0
+        assert (tmp_path / f"{name}.parity.json").exists() == (name == "below")
+
+
 def test_difference_found_by_the_check_is_a_checkpoint_error(
     convert: Convert,
     tmp_path: Path,

@@ -34,9 +34,16 @@ def test_shards_are_made_merged_and_verified(inputs: list[str], tmp_path: Path) 
             *("--shard", shard, "--validation-fraction", "0.3"),
         )
         assert (done.returncode, done.stderr) == (0, "")
-    done = call("merge_datasets", "--output-prefix", prefix, "--shards", "2")
+    merge = ("merge_datasets", "--output-prefix", prefix, "--shards", "2")
+    done = call(*merge)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("windows of 2 shards") == 2
+    # Killed between the two: there are held-out windows only, which are merged again.
+    for file in tmp_path.glob("x.*"):
+        file.unlink()
+    done = call(*merge)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert call(*merge).returncode == 2  # nothing is replaced that is whole
     done = call("verify_dataset", prefix, f"{prefix}-validation")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("all laws hold") == 2

@@ -83,7 +83,9 @@ def advice(status: RunStatus) -> str:
     if status.state == "stopped":
         return f"sbatch again to go on, for it was asked to leave: {again}"
     reason = (last_errors(status) or [f"exit code {last.exit_code}"])[-1]
-    return f"it has stopped for good: {reason}; mend that and sbatch again: {again}"
+    # Of a lost node Slurm may put the job back by itself, after the batch script gave up.
+    unless = "" if last.outcome == "error" else f", unless `squeue --job {last.job}` shows it"
+    return f"it has stopped for good{unless}: {reason}; mend that and sbatch again: {again}"
 
 
 def last_errors(status: RunStatus) -> list[str]:

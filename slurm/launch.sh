@@ -1,0 +1,14 @@
+#!/bin/bash
+#
+# launch.sh PROGRAM ARGUMENT...: a Python program on all processes of all nodes of this job,
+# for a program that makes many such launches. Its logs go to the folder of its --output-folder.
+
+set -euo pipefail
+
+source slurm/env.sh
+source slurm/common.sh
+
+folder=$(need output-folder "$@")
+launches=$$ # this shell has no count of the launches before; another number gives another port
+enter_environment
+run_ranks "$folder" "$@"

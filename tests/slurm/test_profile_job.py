@@ -1,0 +1,55 @@
+"""A sweep of profiles, led from the first node of a job, each point on both nodes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from slurm_jobs import PROJECT, Slurm, text
+
+CONFIG = """
+backend: cpu
+num_steps: 6
+global_batch_size: 8
+micro_batch_size: 2
+precision: {{compute: fp32}}
+schedule: {{peak: 1.0e-3}}
+run_dir: {folder}/run
+data: {{train: [{inputs}/train]}}
+checkpoint: {{initial: {inputs}/initial}}
+"""
+
+
+@pytest.fixture
+def config(inputs: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text(CONFIG.format(folder=tmp_path, inputs=inputs), encoding="utf-8")
+    return path
+
+
+def test_a_point_of_a_sweep_runs_on_all_nodes(slurm: Slurm, config: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "profiles of two"
+    arguments = [
+        *("--config", str(config), "--output-folder", str(folder)),
+        *("--steps", "2", "--warmup", "1", "--sweep", "micro_batch_size=1,0"),
+    ]
+    script = PROJECT / "slurm" / "profile.sbatch"
+    job = slurm.sbatch(tmp_path, "--nodes=2", script, *arguments, CROSSIC_LAUNCH="srun")
+    assert slurm.end_of(job) == "COMPLETED", text(tmp_path / f"{job}.log")
+    one, other = json.loads(text(folder / "profile.json"))["points"]
+    assert one["step_seconds"]["median"] > 0
+    assert other["reason"].startswith("micro_batch_size must be at least 1, got 0.")
+    logs = sorted(path.name for path in folder.rglob("node0*.log"))
+    assert {"node00.log", "node01.log"} == set(logs)
+
+
+def test_a_folder_must_be_named_and_what_is_there_is_passed_over(
+    slurm: Slurm, tmp_path: Path
+) -> None:
+    script = PROJECT / "slurm" / "profile.sbatch"
+    (tmp_path / "profile.json").touch()
+    first = slurm.sbatch(tmp_path, script, "--config", "run.yaml")
+    second = slurm.sbatch(tmp_path, script, "--output-folder", tmp_path)
+    assert slurm.end_of(first) == "FAILED"
+    assert "--output-folder must be given, got none." in text(tmp_path / f"{first}.log")
+    assert slurm.end_of(second) == "COMPLETED"
+    assert "is there already; nothing to do" in text(tmp_path / f"{second}.log")
