@@ -26,9 +26,10 @@ LEVELS = [
     },
     {"manifest", "jsonl"},
     {"data", "backend", "parallel"},
-    {"model", "inspection"},
+    {"model"},
     {"checkpoint"},
-    {"train", "convert"},
+    {"train", "convert", "inspection"},
+    {"cluster"},
 ]
 # `commandline` needs `errors` only and is for entry points.
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

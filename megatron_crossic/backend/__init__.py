@@ -36,19 +36,12 @@ Moment = float | torch.cuda.Event
 """A point in the work of a device: a clock's time, or an event in the queue of a GPU."""
 
 
-class Backend(Protocol):
-    """What the rest of the package may ask of a device; the modules `cpu` and `cuda` provide it."""
+class DeviceRules(Protocol):
+    """What must be known of a device to plan a run on it, here or on another machine."""
 
-    NAME: Literal["cpu", "cuda"]
-    COMMUNICATION: Literal["gloo", "nccl"]
-    """Backend of torch.distributed."""
-
-    def device(self) -> torch.device:
-        """The device of this process."""
-        ...
-
-    def activate(self) -> AbstractContextManager[object]:
-        """Select the device; megatron-core may be used inside the context."""
+    @property
+    def NAME(self) -> Literal["cpu", "cuda"]:
+        """Which backend it is."""
         ...
 
     def problems(
@@ -58,6 +51,21 @@ class Backend(Protocol):
         memory: MemoryConfig = MemoryConfig(),  # noqa: B008, frozen
     ) -> list[str]:
         """Options this device cannot run, each a message with the alternative."""
+        ...
+
+
+class Backend(DeviceRules, Protocol):
+    """What the rest of the package may ask of a device; the modules `cpu` and `cuda` provide it."""
+
+    COMMUNICATION: Literal["gloo", "nccl"]
+    """Backend of torch.distributed."""
+
+    def device(self) -> torch.device:
+        """The device of this process."""
+        ...
+
+    def activate(self) -> AbstractContextManager[object]:
+        """Select the device; megatron-core may be used inside the context."""
         ...
 
     def has_transformer_engine(self) -> bool:

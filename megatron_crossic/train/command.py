@@ -23,7 +23,7 @@ def pretrain(arguments: Sequence[str]) -> str | None:
     alone = config.parallel.model_size if request.dry_run else 1
     plan = make_plan(config, backend, world_size=int(os.environ.get("WORLD_SIZE", alone)))
     if request.dry_run:
-        return describe(plan, backend)
+        return describe(plan)
     if config.precision.check is not None:
         return check_precision(plan, backend)
     train(plan, backend)

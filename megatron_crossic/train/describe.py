@@ -1,13 +1,17 @@
 """What a dry run prints."""
 
-from megatron_crossic.backend import Backend
 from megatron_crossic.model.memory import Load, estimate_memory
 from megatron_crossic.train.options import to_yaml
 from megatron_crossic.train.plan import RunPlan
 
 
-def describe(plan: RunPlan, backend: Backend) -> str:
+def describe(plan: RunPlan) -> str:
     """The resolved configuration, the arithmetic of the batch and the layout."""
+    return f"{to_yaml(plan.config)}\n{summary(plan)}"
+
+
+def summary(plan: RunPlan) -> str:
+    """The arithmetic of the batch, the layout and the memory, a line each."""
     config = plan.config
     parallel = config.parallel
     tokens_per_step = config.global_batch_size * plan.data.seq_length
@@ -29,11 +33,10 @@ def describe(plan: RunPlan, backend: Backend) -> str:
         "shares": _shares(plan, num_windows),
         "layout": f"tensor {parallel.tensor} * pipeline {parallel.pipeline} * "
         f"context {parallel.context} * data {plan.data_size} = {plan.world_size} processes "
-        f"on {backend.NAME}{_chunks(plan)}",
+        f"on {plan.device}{_chunks(plan)}",
         "memory": _memory(plan),
     }
-    table = "\n".join(f"{name:7} {text}" for name, text in lines.items())
-    return f"{to_yaml(config)}\n{table}"
+    return "\n".join(f"{name:7} {text}" for name, text in lines.items())
 
 
 def _shares(plan: RunPlan, num_windows: int) -> str:

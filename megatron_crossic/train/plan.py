@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from megatron_crossic.backend import Backend
+from megatron_crossic.backend import DeviceRules
 from megatron_crossic.checkpoint.folder import HF_FOLDER, CheckpointInfo, fingerprint, read_info
 from megatron_crossic.checkpoint.sound import find_sound
 from megatron_crossic.config import RunConfig, raise_problems
@@ -92,7 +92,7 @@ class RunPlan:
         return dict(self.info.details.get("layout", {})) == layout_details(self)
 
 
-def make_plan(config: RunConfig, backend: Backend, *, world_size: int) -> RunPlan:
+def make_plan(config: RunConfig, backend: DeviceRules, *, world_size: int) -> RunPlan:
     """Open data and checkpoint, and check that they, the options and the layout go together."""
     data_size = check_world_size(config.parallel, world_size)
     num_microbatches = config.num_microbatches(data_parallel_size=data_size)

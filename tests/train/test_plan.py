@@ -42,7 +42,7 @@ def test_a_new_run_starts_from_the_initial_weights(inputs: Path, tmp_path: Path)
 
 def test_a_dry_run_tells_the_arithmetic(inputs: Path, tmp_path: Path) -> None:
     config = tiny_config(inputs, run_dir=tmp_path, parallel=ParallelConfig(tensor=2))
-    told = describe(plan(config, world_size=4), select_backend("cpu"))
+    told = describe(plan(config, world_size=4))
     assert "global_batch_size: 8" in told
     assert "8 windows = 2 microbatches * 2 windows * 2 data ranks = 128 tokens a step" in told
     assert "6 steps = 768 tokens = 1.20 epochs, starting with step 1" in told
@@ -59,7 +59,7 @@ def test_a_dry_run_tells_of_chunks_and_starts_nothing(inputs: Path, tmp_path: Pa
         checkpoint=CheckpointConfig(initial=initial),
         parallel=ParallelConfig(pipeline=2, virtual_pipeline=2),
     )
-    told = describe(plan(config, world_size=2), select_backend("cpu"))
+    told = describe(plan(config, world_size=2))
     assert "processes on cpu, 2 interleaved chunks of 2 layers on each" in told
     assert not torch.distributed.is_initialized()
     assert not (tmp_path / "run").exists()
@@ -74,11 +74,11 @@ def blended(inputs: Path, tmp_path: Path) -> RunConfig:
 
 
 def test_a_dry_run_tells_the_share_of_each_data_set(blended: RunConfig) -> None:
-    told = describe(plan(blended), select_backend("cpu"))
+    told = describe(plan(blended))
     expected = "wiki 50.0% = 24 windows = 0.80 epochs; replay 50.0% = 24 windows = 2.40 epochs"
     assert expected in told
     together = replace(blended, data=replace(blended.data, weights=()))
-    told = describe(plan(together), select_backend("cpu"))
+    told = describe(plan(together))
     assert "wiki 75.0% = 36 windows = 1.20 epochs; replay 25.0% = 12 windows = 1.20 epochs" in told
 
 
@@ -100,7 +100,7 @@ def test_epochs_and_tokens_become_steps(
     assert made.config.num_steps == made.config.last_step == steps
     assert (made.config.num_epochs, made.config.num_tokens) == (None, None)
     made.config.check()  # what is written beside the run can be read again
-    assert told in describe(made, select_backend("cpu"))
+    assert told in describe(made)
 
 
 def test_a_schedule_longer_than_the_budget_is_refused(blended: RunConfig) -> None:

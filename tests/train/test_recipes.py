@@ -114,7 +114,7 @@ def test_a_dry_run_accepts_it(recipe: Path, inputs: Path, tmp_path: Path) -> Non
     )
     backend = select_backend("cpu")
     plan = make_plan(stand_in, backend, world_size=ranks(recipe))
-    told = describe(plan, backend)
+    told = describe(plan)
     assert f"= {config.global_batch_size * seq_length:,} tokens a step" in told
     assert f"= {ranks(recipe)} processes" in told
     assert f"{plan.num_microbatches} microbatches" in told
