@@ -11,4 +11,5 @@ source slurm/common.sh
 folder=$(need output-folder "$@")
 launches=$$ # this shell has no count of the launches before; another number gives another port
 enter_environment
+prepare_ranks
 run_ranks "$folder" "$@"
