@@ -100,10 +100,11 @@ count_crash() {
 
 # decide: what is next, in `next`; `reason` says why the job stops where it does.
 decide() {
-    local job state restarts crashes
+    local job state why restarts crashes
     next=requeue
     job=$(scontrol show job -o "$SLURM_JOB_ID") || true
     state=$(sed -n 's/.* JobState=\([A-Z_]*\).*/\1/p' <<<"$job")
+    why=$(sed -n 's/.* Reason=\([^ ]*\).*/\1/p' <<<"$job")
     restarts=$(sed -n 's/.* Restarts=\([0-9]*\).*/\1/p' <<<"$job")
     case $outcome in
         done | error) next=stop ;;
@@ -116,9 +117,10 @@ decide() {
             ;;
     esac
     if [[ "$next" == requeue && -n "$job" ]] &&
-        [[ "$state" != RUNNING || "$restarts" != "$restart" ]]; then
+        [[ "$state" != RUNNING && "$why" != TimeLimit || "$restarts" != "$restart" ]]; then
         # It was cancelled, or Slurm requeued it: this node was lost to it, and what runs on it
-        # must not disturb the attempt that followed.
+        # must not disturb the attempt that followed. After the time limit the job has ended too,
+        # but Slurm takes it back.
         next=stop reason+="; this attempt does not decide (the job is ${state,,})"
     elif [[ "$next" == requeue ]] && ((restart + 1 >= CROSSIC_MAX_STARTS)); then
         next=stop reason+="; it was started $((restart + 1)) times (CROSSIC_MAX_STARTS)"

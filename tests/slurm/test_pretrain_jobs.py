@@ -29,8 +29,9 @@ def config_file(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def submit(slurm: Slurm, config_file: Path, run_dir: Path, *options: str, **site: str) -> int:
     """Two nodes, one process each."""
-    arguments = ("--config", config_file, "--run_dir", run_dir, "--log_interval", "50", *options)
-    return slurm.sbatch(config_file.parent, "--nodes=2", "--time=30", SCRIPT, *arguments, **site)
+    run = ("--config", config_file, "--run_dir", run_dir, "--log_interval=50")
+    script = ("--nodes=2", "--time=30", SCRIPT)
+    return slurm.sbatch(config_file.parent, *script, *run, *options, **site)
 
 
 def attempts(run_dir: Path, event: str) -> list[dict[str, Any]]:

@@ -3,7 +3,8 @@
     python tests/slurm/time_limits.py --output benchmarks/results/time_limits.json
 
 Slurm looks at its clocks twice a minute and warns where the time left is below that of --signal; so
-with a limit of a minute and a warning a minute before, each attempt is warned within 30 seconds.
+with a limit of two minutes and a warning two minutes before, each attempt is warned within 30
+seconds.
 The run goes on until it has been warned three times and is done; its losses must be those of the
 run without limits, bit for bit. `tests/slurm/test_pretrain_jobs.py` does the same with the signals
 sent by hand, in a fraction of the time.
@@ -57,7 +58,7 @@ def main() -> None:
     try:
         cluster.start()
         slurm = Slurm(cluster)
-        limits = ("--time=1", "--signal=B:USR1@60")
+        limits = ("--time=2", "--signal=B:USR1@120")
         limited = run(slurm, folder, "limited", arguments.steps, *limits)
         unlimited = run(slurm, folder, "unlimited", arguments.steps, "--time=60")
     finally:
