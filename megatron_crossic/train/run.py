@@ -76,14 +76,17 @@ class Run:
         report = self._pass(step, passes)
         passed = time.perf_counter()
         self.watch.at(f"step {step}, update")
-        norm = self.norms.measure()
+        with self.clock.phase("norm"):
+            norm = self.norms.measure()
         complaint = self.guard.complaint(loss=report.loss, grad_norm=norm.total)
-        is_bad, *spent = largest(
-            [complaint is not None, *self.clock.microseconds()], self.shape.device
-        )
+        with self.clock.phase("agreement"):
+            is_bad, *spent = largest(
+                [complaint is not None, *self.clock.microseconds()], self.shape.device
+            )
         skipped = self._is_skipped(step, complaint, bool(is_bad), passes, metrics)
         if not skipped:
-            update(self.state.optimizer, self.plan.config.optimizer, grad_norm=norm.total)
+            with self.clock.phase("update"):
+                update(self.state.optimizer, self.plan.config.optimizer, grad_norm=norm.total)
             self.guard.updated(report.loss)
         self.backend.synchronize()
         updated = time.perf_counter()
@@ -131,17 +134,19 @@ class Run:
 
     def _pass(self, step: int, passes: list[Tensor]) -> LossReport:
         """Leave the reduced gradients of a step; `passes` gets the report of each microbatch."""
-        for chunk in self.state.chunks:
-            chunk.zero_grad_buffer()
-        self.state.optimizer.zero_grad()
-        report = run_microbatches(
-            self.state.chunks,
-            self._batches(step),
-            self.shape,
-            num_microbatches=self.plan.num_microbatches,
-            before_pass=partial(self._before_pass, step),
-            passes=passes,
-        )
+        with self.clock.phase("zeroing"):
+            for chunk in self.state.chunks:
+                chunk.zero_grad_buffer()
+            self.state.optimizer.zero_grad()
+        with self.clock.phase("losses"):  # what is left of it is the all-reduce of the losses
+            report = run_microbatches(
+                self.state.chunks,
+                self._batches(step),
+                self.shape,
+                num_microbatches=self.plan.num_microbatches,
+                before_pass=partial(self._before_pass, step),
+                passes=passes,
+            )
         self.clock.added()
         return report
 
