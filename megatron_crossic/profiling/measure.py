@@ -9,7 +9,6 @@ Before each step the ranks meet, outside of the measured time, so that their ste
 """
 
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -218,9 +217,3 @@ def _heard(run: Run, clock: PhaseClock) -> Iterator[None]:
     group = parallel_state.get_tensor_model_parallel_group()
     with watching_tensor_ranks(clock, group):
         yield
-
-
-def say(message: str) -> None:
-    """A line of its own about how far the work is."""
-    sys.stderr.write(message + "\n")
-    sys.stderr.flush()

@@ -108,6 +108,18 @@ def layout_of(plan: RunPlan) -> dict[str, int]:
     }
 
 
+def layout_name(plan: RunPlan) -> str:
+    """`TP2 x PP2 x DP4 + distributed optimizer, 2 x 8`: sizes above 1, windows x microbatches."""
+    parallel, layout = plan.config.parallel, layout_of(plan)
+    sizes = {"TP": "tensor", "PP": "pipeline", "VPP": "virtual_pipeline", "CP": "context"}
+    parts = [f"{short}{layout[key]}" for short, key in {**sizes, "DP": "data"}.items()
+             if layout[key] > 1]  # fmt: skip
+    name = " x ".join(parts) or "one rank"
+    name += " + sequence" if parallel.sequence else ""
+    name += " + distributed optimizer" if parallel.distributed_optimizer else ""
+    return f"{name}, {plan.config.micro_batch_size} x {plan.num_microbatches}"
+
+
 def step_seconds(ranks: Sequence[RankRecord]) -> list[float]:
     """Seconds of each step: of the rank that took longest."""
     return [max(step.seconds for step in steps) for steps in zip(*(r.steps for r in ranks))]
