@@ -29,11 +29,21 @@ LEVELS = [
     {"model", "inspection"},
     {"checkpoint"},
     {"train", "convert"},
+    {"profiling"},
 ]
 # `commandline` needs `errors` only and is for entry points.
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 
-MEGATRON = {"backend", "parallel", "model", "checkpoint", "train", "convert.parity"}
+MEGATRON = {
+    "backend",
+    "parallel",
+    "model",
+    "checkpoint",
+    "train",
+    "convert.parity",
+    "profiling.measure",
+    "profiling.collectives",
+}
 TORCHLESS = {
     "errors",
     "files",

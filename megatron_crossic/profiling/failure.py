@@ -49,8 +49,10 @@ def status_of(error: Exception) -> Status:
     """What kind of failure an error is."""
     if isinstance(error, CrossicError):
         return "refused"
-    is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    is_memory = is_memory or re.search(r"can't allocate memory|out of memory", str(error), re.I)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "out of memory"
+    # On the CPU, and from NCCL, it is a RuntimeError.
+    is_memory = re.search(r"can't allocate memory|out of memory", str(error), re.IGNORECASE)
     return "out of memory" if is_memory else "crashed"
 
 

@@ -5,7 +5,7 @@
     backward    the same; activations that are computed again are in it
     optimizer   gradients zeroed, copied and measured, clipping, update, gathering of weights
     gradients   gradients and losses added up over ranks, with the wait for slower ranks
-    tensor      collectives inside the passes among the tensor-parallel ranks
+    tensor      collectives among the tensor-parallel ranks, nearly all inside the passes
     transfer    sending and receiving between pipeline stages
     bubble      a pipeline stage had nothing to do
     rest        everything else; Python between the above

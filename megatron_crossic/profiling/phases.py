@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 from megatron_crossic.backend import Moment
@@ -110,7 +111,7 @@ class PhaseClock:
         found = StepPhases()
         transfers = []
         passed = False
-        for (start, name), (end, _) in zip(moments, moments[1:], strict=False):
+        for (start, name), (end, _) in pairwise(moments):
             passed = passed or name == PASSES_END
             seconds = self._device.seconds_between(start, end)
             found.seconds += seconds

@@ -17,7 +17,9 @@ from megatron_crossic.profiling.document import measured
 from megatron_crossic.profiling.parts import PARTS
 from megatron_crossic.profiling.point import Point
 
-_LONGEST_NAME = 28
+_LONGEST_NAME = 44
+_LABEL_POINTS = 170
+"""Height of all labels together."""
 _COLOURS = {
     "data": "l4",
     "forward": "l0",
@@ -90,10 +92,24 @@ def _draw_speed(points: Sequence[Point], colours: Colours, axes: Axes) -> None:
 
 def _name_points(axes: Axes, points: Sequence[Point]) -> None:
     """The first point on top."""
-    axes.set_yticks(np.arange(len(points)), [_cut(point["name"]) for point in points])
+    size = min(9.0, _LABEL_POINTS / len(points))
+    axes.set_yticks(np.arange(len(points)), short_names(points), fontsize=size)
     axes.invert_yaxis()
 
 
+def short_names(points: Sequence[Point]) -> list[str]:
+    """What tells the points of a sweep apart: `tensor=2 micro_batch_size=1`; else their names."""
+    settings: list[dict[str, str]] = [point.get("settings") or {} for point in points]
+    differing = [
+        key for key in settings[0] if len({setting.get(key) for setting in settings}) > 1
+    ]
+    if not differing or not all(settings):
+        return [_cut(point["name"]) for point in points]
+    return [
+        _cut(" ".join(f"{key.rpartition('.')[2]}={one.get(key)}" for key in differing))
+        for one in settings
+    ]
+
+
 def _cut(name: str) -> str:
-    wrapped = name.replace(" ", "\n")
-    return wrapped if len(wrapped) < 3 * _LONGEST_NAME else wrapped[: 3 * _LONGEST_NAME] + "…"
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"

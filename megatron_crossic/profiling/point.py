@@ -32,9 +32,7 @@ Point = dict[str, Any]
 MEASURED = "measured"
 
 
-def to_point(
-    found: Measurement, options: MeasureOptions, backend: Backend, *, name: str
-) -> Point:
+def to_point(found: Measurement, options: MeasureOptions, backend: Backend, *, name: str) -> Point:
     """Every figure of a measured configuration."""
     plan = found.plan
     work = work_of(plan, backend)
@@ -68,9 +66,7 @@ def to_point(
         "shares": shares(parts),
         "bubble": _bubble(plan, parts),
         "peak_memory_bytes": max(one.peak_memory_bytes for one in found.ranks),
-        "ranks": [
-            _rank_to_record(one, mine) for one, mine in zip(found.ranks, parts, strict=True)
-        ],
+        "ranks": [_rank_to_record(one, mine) for one, mine in zip(found.ranks, parts, strict=True)],
     }
 
 
@@ -122,7 +118,8 @@ def layout_name(plan: RunPlan) -> str:
 
 def step_seconds(ranks: Sequence[RankRecord]) -> list[float]:
     """Seconds of each step: of the rank that took longest."""
-    return [max(step.seconds for step in steps) for steps in zip(*(r.steps for r in ranks))]
+    each = zip(*(one.steps for one in ranks), strict=True)
+    return [max(step.seconds for step in steps) for steps in each]
 
 
 def rank_parts(ranks: Sequence[RankRecord], *, chunks: int) -> list[dict[str, float]]:
@@ -135,9 +132,7 @@ def rank_parts(ranks: Sequence[RankRecord], *, chunks: int) -> list[dict[str, fl
         for steps in zip(*(one.steps for one in members), strict=True):
             for one, parts in zip(members, step_to_parts(steps, chunks=chunks), strict=True):
                 sums[one.rank].update(parts)
-    return [
-        {name: float(sums[one.rank][name]) / len(one.steps) for name in PARTS} for one in ranks
-    ]
+    return [{name: float(sums[one.rank][name]) / len(one.steps) for name in PARTS} for one in ranks]
 
 
 def _bubble(plan: RunPlan, parts: Sequence[dict[str, float]]) -> dict[str, float | None]:
@@ -164,7 +159,6 @@ def _rank_to_record(one: RankRecord, parts: dict[str, float]) -> dict[str, Any]:
         "seconds_by_part": parts,
         "shares": to_shares(parts),
         "seconds_by_phase": {
-            name: fmean(float(step.by_phase[name]) for step in one.steps)
-            for name in sorted(names)
+            name: fmean(float(step.by_phase[name]) for step in one.steps) for name in sorted(names)
         },
     }

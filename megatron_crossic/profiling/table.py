@@ -42,14 +42,14 @@ def to_markdown(points: Sequence[Point]) -> str:
     if failed:
         blocks += [
             "Not measured:\n",
-            table(("point", "status", "reason"), map(_reason, failed)),
+            table(("point", "status", "reason"), map(_reason, failed), align="---"),
         ]
     return "\n".join(blocks)
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, align: str = "---:") -> str:
     """A Markdown table; a bar inside a cell would end it."""
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    lines = [heads, ["---", *[align] * (len(heads) - 1)], *rows]
     return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |\n" for row in lines)
 
 
