@@ -100,9 +100,7 @@ def _name_points(axes: Axes, points: Sequence[Point]) -> None:
 def short_names(points: Sequence[Point]) -> list[str]:
     """What tells the points of a sweep apart: `tensor=2 micro_batch_size=1`; else their names."""
     settings: list[dict[str, str]] = [point.get("settings") or {} for point in points]
-    differing = [
-        key for key in settings[0] if len({setting.get(key) for setting in settings}) > 1
-    ]
+    differing = [key for key in settings[0] if len({setting.get(key) for setting in settings}) > 1]
     if not differing or not all(settings):
         return [_cut(point["name"]) for point in points]
     return [
