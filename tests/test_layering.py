@@ -59,6 +59,10 @@ TORCHLESS = {
     "inspection",
 }
 TORCHLESS_MODULES = {"model.architecture", "model.layout", "checkpoint.folder"}
+TORCHLESS_MODULES |= {  # results are looked at without what it takes to make them
+    f"profiling.{name}"
+    for name in ("phases", "parts", "figures", "document", "table", "picture", "compare", "scaling")
+}
 CUDA_ONLY = ("transformer_engine", "apex", "triton", "cupy", "pynvml")
 
 

@@ -9,12 +9,17 @@ from megatron_crossic.errors import ConfigError
 from megatron_crossic.files import atomic_output, refuse_existing, write_text_atomically
 from megatron_crossic.profiling.compare import compare
 from megatron_crossic.profiling.compare import to_markdown as comparison
-from megatron_crossic.profiling.document import PROFILE_FILE, read_profile, write_profile
+from megatron_crossic.profiling.document import (
+    PROFILE_FILE,
+    Point,
+    read_profile,
+    write_profile,
+)
 from megatron_crossic.profiling.failure import told_failure
 from megatron_crossic.profiling.launch import num_nodes
 from megatron_crossic.profiling.measure import MeasureOptions, measure, plan_profile
 from megatron_crossic.profiling.picture import to_png
-from megatron_crossic.profiling.point import Point, layout_name, to_point
+from megatron_crossic.profiling.point import layout_name, to_point
 from megatron_crossic.profiling.points import SweepPoint, sweep_points
 from megatron_crossic.profiling.sweep import Sweep, run_sweep
 from megatron_crossic.profiling.table import to_markdown

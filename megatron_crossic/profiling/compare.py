@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.errors import DataError
-from megatron_crossic.profiling.document import measured
-from megatron_crossic.profiling.point import Point
+from megatron_crossic.profiling.document import Point, measured
 from megatron_crossic.profiling.table import table
 
 DRAWS = 10_000

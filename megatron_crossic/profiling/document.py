@@ -14,8 +14,10 @@ from typing import Any
 
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import unreadable, write_text_atomically
-from megatron_crossic.profiling.point import MEASURED, Point
 
+Point = dict[str, Any]
+"""One configuration: measured, or with the reason why not."""
+MEASURED = "measured"
 SCHEMA_VERSION = 1
 PROFILE_FILE = "profile.json"
 _KIND = "throughput"

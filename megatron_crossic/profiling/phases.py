@@ -21,15 +21,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol
-
-from megatron_crossic.backend import Moment
+from typing import Any, Protocol
 
 REST = "rest"
 """Time of a step outside every phase."""
 PASSES_END = "gradients"
 """The phase that begins when a rank has made its last backward pass."""
 
+Moment = Any
+"""What a device calls a point in its work, see `backend.Moment`; nothing here looks into it."""
 Range = Callable[[str], AbstractContextManager[object]]
 """Marks a phase for a tool that watches from outside."""
 

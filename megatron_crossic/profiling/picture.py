@@ -13,9 +13,8 @@ from megatron_crossic.inspection.figure_style import (
     panels_png,
     theme_colours,
 )
-from megatron_crossic.profiling.document import measured
+from megatron_crossic.profiling.document import Point, measured
 from megatron_crossic.profiling.parts import PARTS
-from megatron_crossic.profiling.point import Point
 
 _LONGEST_NAME = 44
 _LABEL_POINTS = 170

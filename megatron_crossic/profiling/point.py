@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from megatron_crossic.backend import Backend
+from megatron_crossic.profiling.document import MEASURED, Point
 from megatron_crossic.profiling.environment import describe_environment
 from megatron_crossic.profiling.figures import (
     Work,
@@ -26,10 +27,6 @@ from megatron_crossic.profiling.parts import (
 from megatron_crossic.train.flops import model_flops_per_token, peak_flops
 from megatron_crossic.train.options import to_plain
 from megatron_crossic.train.plan import RunPlan
-
-Point = dict[str, Any]
-"""One configuration: measured, or with the reason why not."""
-MEASURED = "measured"
 
 
 def to_point(found: Measurement, options: MeasureOptions, backend: Backend, *, name: str) -> Point:

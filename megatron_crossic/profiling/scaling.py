@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from megatron_crossic.errors import DataError
-from megatron_crossic.profiling.document import measured
-from megatron_crossic.profiling.point import Point
+from megatron_crossic.profiling.document import Point, measured
 
 Kind = Literal["strong", "weak"]
 

@@ -25,10 +25,14 @@ import torch
 
 from megatron_crossic.errors import ConfigError, CrossicError
 from megatron_crossic.files import remove_quietly, write_text_atomically
-from megatron_crossic.profiling.document import PROFILE_FILE, read_profile, write_profile
+from megatron_crossic.profiling.document import (
+    PROFILE_FILE,
+    Point,
+    read_profile,
+    write_profile,
+)
 from megatron_crossic.profiling.failure import FAILURE_FILE, FAILURE_VARIABLE, failure_of
 from megatron_crossic.profiling.launch import launch_words, num_nodes, run_logged
-from megatron_crossic.profiling.point import Point
 from megatron_crossic.profiling.points import SweepPoint
 from megatron_crossic.train.options import parse
 

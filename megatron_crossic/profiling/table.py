@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from megatron_crossic.profiling.document import measured
+from megatron_crossic.profiling.document import Point, measured
 from megatron_crossic.profiling.parts import PARTS
-from megatron_crossic.profiling.point import Point
 
 _NONE = "–"
 _HEADS = (

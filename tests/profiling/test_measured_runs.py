@@ -12,6 +12,7 @@ from tiny_runs import run_ranks, run_training, tiny_config
 from megatron_crossic.backend import select_backend
 from megatron_crossic.config import LoraConfig, ParallelConfig, RunConfig
 from megatron_crossic.errors import ConfigError
+from megatron_crossic.profiling.document import Point
 from megatron_crossic.profiling.measure import (
     TRACES_FOLDER,
     MeasureOptions,
@@ -19,7 +20,7 @@ from megatron_crossic.profiling.measure import (
     plan_profile,
 )
 from megatron_crossic.profiling.parts import PARTS
-from megatron_crossic.profiling.point import Point, layout_name, to_point
+from megatron_crossic.profiling.point import layout_name, to_point
 from megatron_crossic.profiling.tracing import TraceOptions, trace_name
 
 OPTIONS = MeasureOptions(steps=5, warmup=2)

@@ -1,0 +1,47 @@
+"""What the command line does with its folder, without its processes."""
+
+from pathlib import Path
+
+import pytest
+from tiny_runs import tiny_config
+
+from megatron_crossic.errors import ConfigError
+from megatron_crossic.profiling.command import Request, profile
+from megatron_crossic.profiling.document import read_profile
+from megatron_crossic.profiling.measure import MeasureOptions
+from megatron_crossic.train.options import to_yaml
+
+
+def request(inputs: Path, tmp_path: Path) -> Request:
+    config = tmp_path / "run.yaml"
+    config.write_text(to_yaml(tiny_config(inputs, run_dir=tmp_path / "run")), encoding="utf-8")
+    return Request(
+        script=Path("unused"),
+        folder=tmp_path / "out",
+        options=("--config", str(config)),
+        own_options=(),
+        measure=MeasureOptions(steps=2, warmup=0),
+    )
+
+
+def test_results_are_three_files_that_stay(inputs: Path, tmp_path: Path) -> None:
+    asked = request(inputs, tmp_path)
+    table = profile(asked)
+    assert table == (asked.folder / "profile.md").read_text(encoding="utf-8")
+    assert [one["name"] for one in read_profile(asked.folder)] == ["one rank, 2 x 4"]
+    assert {path.name for path in asked.folder.iterdir()} == {
+        "profile.json", "profile.md", "profile.png",
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="output path must not exist, got .*profile.json"):
+        profile(asked)
+
+
+def test_a_job_of_several_nodes_starts_ranks_unless_it_is_one(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = request(inputs, tmp_path)
+    assert not asked.starts_processes
+    monkeypatch.setenv("SLURM_NNODES", "2")
+    assert asked.starts_processes
+    monkeypatch.setenv("RANK", "0")
+    assert not asked.starts_processes
