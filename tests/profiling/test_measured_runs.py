@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import pytest
 from tiny_layouts import LAYOUTS
@@ -20,6 +21,7 @@ from megatron_crossic.profiling.measure import (
     plan_profile,
 )
 from megatron_crossic.profiling.parts import PARTS
+from megatron_crossic.profiling.phases import REST, StepPhases
 from megatron_crossic.profiling.point import layout_name, to_point
 from megatron_crossic.profiling.tracing import TraceOptions, trace_name
 
@@ -35,7 +37,14 @@ def profile(config: RunConfig, folder: Path, options: MeasureOptions = OPTIONS) 
     found = measure(plan, options, backend, folder)
     if os.environ.get("RANK", "0") == "0":
         point = to_point(found, options, backend, name=layout_name(found.plan))
+        point["left_over"] = [left_over(step) for one in found.ranks for step in one.steps]
         (folder / "point.json").write_text(json.dumps(point), encoding="utf-8")
+
+
+def left_over(step: StepPhases) -> float:
+    """The share of a step in no part but `rest`."""
+    by_phase = step.by_phase
+    return (by_phase[REST] + by_phase["forward-backward"]) / step.seconds
 
 
 def read(folder: Path) -> Point:
@@ -56,8 +65,9 @@ def check(point: Point, *, ranks: int) -> None:
         assert sum(parts.values()) == pytest.approx(seconds, rel=1e-9)
         assert sum(phases.values()) == pytest.approx(seconds, rel=1e-9)
         assert min(parts[name] for name in ("data", "forward", "backward", "optimizer")) > 0
-    # Between the parts there is nothing but a millisecond of Python.
-    assert 1 - point["shares"]["mean"]["rest"] >= 0.95
+    # Between the parts there is nothing but a millisecond of Python; a single step may have been
+    # interrupted there on a busy machine.
+    assert 0 < median(point["left_over"]) <= 0.05
     tokens = point["work"]["num_tokens"]
     assert tokens == 8 * 16
     assert point["tokens_per_second"] == tokens / point["step_seconds"]["median"]
