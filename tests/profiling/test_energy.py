@@ -2,6 +2,7 @@
 
 from types import ModuleType
 
+import pynvml
 import pytest
 
 from megatron_crossic.backend import select_backend
@@ -42,6 +43,12 @@ def test_what_nvml_refuses_is_a_reason() -> None:
     meter = meter_by_uuid(Board(), "GPU-2")
     assert meter.joules() is None
     assert meter.reason == "NVML has no energy of GPU-2: Not Found"
+
+
+def test_nvidias_library_without_a_gpu_is_a_reason() -> None:
+    meter = meter_by_uuid(pynvml, "GPU-none")
+    assert meter.joules() is None
+    assert str(meter.reason).startswith("NVML has no energy of GPU-none: ")
 
 
 def test_a_cpu_has_no_meter() -> None:
