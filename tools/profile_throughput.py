@@ -16,7 +16,7 @@ from pathlib import Path
 from megatron_crossic.commandline import ArgumentParser, run
 from megatron_crossic.errors import ConfigError
 from megatron_crossic.profiling.command import Request, compare_profiles, profile
-from megatron_crossic.profiling.measure import MeasureOptions
+from megatron_crossic.profiling.planning import MeasureOptions
 from megatron_crossic.profiling.tracing import TraceOptions
 
 OTHERS = """every other option is one of pretrain.py and wins over the configuration file:

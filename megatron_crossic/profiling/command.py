@@ -17,8 +17,9 @@ from megatron_crossic.profiling.document import (
 )
 from megatron_crossic.profiling.failure import told_failure
 from megatron_crossic.profiling.launch import num_nodes
-from megatron_crossic.profiling.measure import MeasureOptions, measure, plan_profile
+from megatron_crossic.profiling.measure import measure
 from megatron_crossic.profiling.picture import to_png
+from megatron_crossic.profiling.planning import MeasureOptions, plan_profile
 from megatron_crossic.profiling.point import layout_name, to_point
 from megatron_crossic.profiling.points import SweepPoint, sweep_points
 from megatron_crossic.profiling.sweep import Sweep, run_sweep

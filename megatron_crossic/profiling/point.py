@@ -17,13 +17,14 @@ from megatron_crossic.profiling.figures import (
     shares,
     spread_to_record,
 )
-from megatron_crossic.profiling.measure import Measurement, MeasureOptions, RankRecord
+from megatron_crossic.profiling.measure import Measurement, RankRecord
 from megatron_crossic.profiling.parts import (
     PARTS,
     bubble_in_theory,
     step_to_parts,
     to_shares,
 )
+from megatron_crossic.profiling.planning import MeasureOptions
 from megatron_crossic.train.flops import model_flops_per_token, peak_flops
 from megatron_crossic.train.options import to_plain
 from megatron_crossic.train.plan import RunPlan

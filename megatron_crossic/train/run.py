@@ -85,9 +85,7 @@ class Run:
             )
         skipped = self._is_skipped(step, complaint, bool(is_bad), passes, metrics)
         if not skipped:
-            with self.clock.phase("update"):
-                update(self.state.optimizer, self.plan.config.optimizer, grad_norm=norm.total)
-            self.guard.updated(report.loss)
+            self._update(loss=report.loss, grad_norm=norm.total)
         self.backend.synchronize()
         updated = time.perf_counter()
         self._compare_weights(step)
@@ -114,6 +112,11 @@ class Run:
                 update_seconds=updated - passed,
             ),
         )
+
+    def _update(self, *, loss: float, grad_norm: float) -> None:
+        with self.clock.phase("update"):
+            update(self.state.optimizer, self.plan.config.optimizer, grad_norm=grad_norm)
+        self.guard.updated(loss)
 
     def _warm_up(self, step: int) -> None:
         """Delayed scaling needs the maxima of passes before; checkpoints do not hold them.

@@ -14,14 +14,10 @@ from megatron_crossic.backend import select_backend
 from megatron_crossic.config import LoraConfig, ParallelConfig, RunConfig
 from megatron_crossic.errors import ConfigError
 from megatron_crossic.profiling.document import Point
-from megatron_crossic.profiling.measure import (
-    TRACES_FOLDER,
-    MeasureOptions,
-    measure,
-    plan_profile,
-)
+from megatron_crossic.profiling.measure import TRACES_FOLDER, measure
 from megatron_crossic.profiling.parts import PARTS
 from megatron_crossic.profiling.phases import REST, StepPhases
+from megatron_crossic.profiling.planning import MeasureOptions, plan_profile
 from megatron_crossic.profiling.point import layout_name, to_point
 from megatron_crossic.profiling.tracing import TraceOptions, trace_name
 

@@ -8,7 +8,7 @@ from tiny_runs import tiny_config
 from megatron_crossic.errors import ConfigError
 from megatron_crossic.profiling.command import Request, profile
 from megatron_crossic.profiling.document import read_profile
-from megatron_crossic.profiling.measure import MeasureOptions
+from megatron_crossic.profiling.planning import MeasureOptions
 from megatron_crossic.train.options import to_yaml
 
 
