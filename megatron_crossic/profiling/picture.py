@@ -16,7 +16,7 @@ from megatron_crossic.inspection.figure_style import (
 from megatron_crossic.profiling.document import Point, measured
 from megatron_crossic.profiling.parts import PARTS
 
-_LONGEST_NAME = 44
+_LONGEST_NAME = 36
 _LABEL_POINTS = 170
 """Height of all labels together."""
 _COLOURS = {
@@ -71,7 +71,7 @@ def _draw_shares(points: Sequence[Point], colours: Colours, axes: Axes) -> None:
 
 
 def _draw_speed(points: Sequence[Point], colours: Colours, axes: Axes) -> None:
-    panel_title(axes, "Tokens a second and device, middle half of the steps", colours)
+    panel_title(axes, "Tokens/s a device, middle half", colours)
     medians = np.array([point["tokens_per_second_per_device"] for point in points])
     steps = [point["step_seconds"] for point in points]
     slow = medians * [1 - step["median"] / step["q3"] for step in steps]
