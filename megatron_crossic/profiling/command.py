@@ -1,17 +1,19 @@
 """What `tools/profile_throughput.py` does, without its printing."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from megatron_crossic.backend import select_backend
-from megatron_crossic.errors import ConfigError
+from megatron_crossic.errors import ConfigError, CrossicError
 from megatron_crossic.files import atomic_output, refuse_existing, write_text_atomically
 from megatron_crossic.profiling.compare import compare
 from megatron_crossic.profiling.compare import to_markdown as comparison
 from megatron_crossic.profiling.document import (
     PROFILE_FILE,
     Point,
+    measured,
     read_profile,
     write_profile,
 )
@@ -22,7 +24,7 @@ from megatron_crossic.profiling.picture import to_png
 from megatron_crossic.profiling.planning import MeasureOptions, plan_profile
 from megatron_crossic.profiling.point import layout_name, to_point
 from megatron_crossic.profiling.points import SweepPoint, sweep_points
-from megatron_crossic.profiling.sweep import Sweep, run_sweep
+from megatron_crossic.profiling.sweep import POINTS_FOLDER, Sweep, run_sweep
 from megatron_crossic.profiling.table import to_markdown
 from megatron_crossic.train.options import parse
 
@@ -75,7 +77,20 @@ def profile(request: Request) -> str | None:
     if picture is not None:
         with atomic_output(request.folder / PICTURE_FILE) as file:
             file.write(picture)
+    _check_any(points, request.folder)
     return text
+
+
+def _check_any(points: Sequence[Point], folder: Path) -> None:
+    """A profile of nothing is an error; where trying again does not help, a `ConfigError`."""
+    if measured(points):
+        return
+    told = f"{points[0]['name']}: {points[0]['status']}, {points[0]['reason']}"
+    refused = all(point["status"] == "refused" for point in points)
+    raise (ConfigError if refused else CrossicError)(
+        f"a profile must measure one point at least, got {told}. {folder / POINTS_FOLDER} has what "
+        "the processes said."
+    )
 
 
 def _measure(request: Request) -> list[Point] | None:
@@ -99,6 +114,11 @@ def _measure(request: Request) -> list[Point] | None:
 
 def _sweep(request: Request) -> list[Point]:
     """This process starts the ranks of every point."""
+    if request.sweep and request.name is not None:
+        raise ConfigError(
+            f"--name must go with one point, got {request.name} with --sweep. Leave it out: the "
+            "points of a sweep are named by their values."
+        )
     points = sweep_points(request.sweep)
     if not request.sweep:
         points = [SweepPoint(name=request.name or "one point", settings={})]

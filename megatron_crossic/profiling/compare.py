@@ -11,7 +11,7 @@ day. Measure the baseline twice: two results of the same configuration should be
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,12 @@ def _names(points: Sequence[Point]) -> str:
 
 
 def _difference(first: Point, second: Point) -> Difference:
+    for what, work in (("model", _model), ("tokens a step", _tokens)):
+        if work(first) != work(second):
+            raise DataError(
+                f"points that are compared must have the same {what}, got others in "
+                f"{first['name']} and {second['name']}. Measure the same work."
+            )
     low, high = ratio_interval(first["every_step_seconds"], second["every_step_seconds"])
     names = dict.fromkeys((first["name"], second["name"]))
     return Difference(
@@ -83,6 +89,14 @@ def _difference(first: Point, second: Point) -> Difference:
         low=low,
         high=high,
     )
+
+
+def _model(point: Point) -> Any:
+    return point["model"], point["work"]["seq_length"]
+
+
+def _tokens(point: Point) -> int:
+    return int(point["work"]["seq_length"] * point["work"]["global_batch_size"])
 
 
 def ratio_interval(before: Sequence[float], after: Sequence[float]) -> tuple[float, float]:

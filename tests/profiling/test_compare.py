@@ -1,5 +1,7 @@
 """Whether two results differ by more than their steps do."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from small_profiles import failed, point
@@ -54,6 +56,15 @@ def test_points_are_matched_by_name_and_single_ones_without() -> None:
         compare([point("a"), point("b")], [point("d"), point("e")])
     with pytest.raises(DataError, match="got none and none"):
         compare([failed("a")], [failed("a")])
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [({"batch": 16}, "tokens a step"), ({"seq_length": 50}, "model"), ({"num_layers": 3}, "model")],
+)
+def test_other_work_does_not_compare(other: dict[str, Any], what: str) -> None:
+    with pytest.raises(DataError, match=f"the same {what}, got others in a and b"):
+        compare([point("a")], [point("b", **other)])
 
 
 def test_the_table_names_the_verdict() -> None:

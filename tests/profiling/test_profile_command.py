@@ -1,11 +1,12 @@
 """What the command line does with its folder, without its processes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tiny_runs import tiny_config
 
-from megatron_crossic.errors import ConfigError
+from megatron_crossic.errors import ConfigError, CrossicError
 from megatron_crossic.profiling.command import Request, profile
 from megatron_crossic.profiling.document import read_profile
 from megatron_crossic.profiling.planning import MeasureOptions
@@ -34,6 +35,37 @@ def test_results_are_three_files_that_stay(inputs: Path, tmp_path: Path) -> None
     }  # fmt: skip
     with pytest.raises(ConfigError, match="output path must not exist, got .*profile.json"):
         profile(asked)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("raise ValueError('no')", "got seed=1: crashed, .* ValueError: no"),
+        ("", "got seed=1: crashed, exit code 0: nothing was said"),
+    ],
+)
+def test_a_profile_of_nothing_is_an_error(
+    inputs: Path, tmp_path: Path, code: str, message: str
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(code, encoding="utf-8")
+    asked = replace(
+        request(inputs, tmp_path), script=script, sweep=("seed=1,-1",), launcher="{python}"
+    )
+    with pytest.raises(CrossicError, match=message) as found:
+        profile(asked)
+    assert found.value.exit_code == 1
+    assert [one["status"] for one in read_profile(asked.folder)] == ["crashed", "refused"]
+
+
+def test_where_every_point_is_refused_trying_again_does_not_help(
+    inputs: Path, tmp_path: Path
+) -> None:
+    asked = replace(request(inputs, tmp_path), sweep=("seed=-1,-2",))
+    with pytest.raises(ConfigError, match="got seed=-1: refused, data.seed and seed must not be"):
+        profile(asked)
+    with pytest.raises(ConfigError, match="--name must go with one point, got mine with --sweep"):
+        profile(replace(asked, name="mine"))
 
 
 def test_a_job_of_several_nodes_starts_ranks_unless_it_is_one(
