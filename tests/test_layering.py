@@ -29,12 +29,21 @@ LEVELS = [
     {"model"},
     {"checkpoint"},
     {"train", "convert", "inspection"},
-    {"cluster"},
+    {"cluster", "profiling"},
 ]
 # `commandline` needs `errors` only and is for entry points.
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 
-MEGATRON = {"backend", "parallel", "model", "checkpoint", "train", "convert.parity"}
+MEGATRON = {
+    "backend",
+    "parallel",
+    "model",
+    "checkpoint",
+    "train",
+    "convert.parity",
+    "profiling.measure",
+    "profiling.collectives",
+}
 TORCHLESS = {
     "errors",
     "outcome",
@@ -51,6 +60,10 @@ TORCHLESS = {
     "inspection",
 }
 TORCHLESS_MODULES = {"model.architecture", "model.layout", "checkpoint.folder"}
+TORCHLESS_MODULES |= {  # results are looked at without what it takes to make them
+    f"profiling.{name}"
+    for name in ("phases", "parts", "figures", "document", "table", "picture", "compare", "scaling")
+}
 CUDA_ONLY = ("transformer_engine", "apex", "triton", "cupy", "pynvml")
 
 

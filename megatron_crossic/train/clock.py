@@ -16,7 +16,7 @@ is synchronized for the sake of the clock.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,13 @@ from megatron.core.transformer import TransformerConfig
 from megatron_crossic.backend import Backend, Moment
 
 _MICROSECOND = 1e-6
+
+Phase = Callable[[str], AbstractContextManager[object]]
+"""Opens a named part of a step: whoever profiles a run gives one, see `StepClock.listener`."""
+
+
+def _unheard(_: str) -> AbstractContextManager[object]:
+    return nullcontext()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +62,12 @@ class StepClock:
         self.data = 0.0
         """Seconds this rank has spent on its windows in this step."""
         self._data_of_steps, self._num_steps = 0.0, 0
+        self.listener: Phase = _unheard
+        """Hears which part of a step begins and ends; nobody does in an ordinary run."""
+
+    def phase(self, name: str) -> AbstractContextManager[object]:
+        """Inside, this rank is in the part of the step called `name`."""
+        return self.listener(name)
 
     def start(self) -> None:
         """A step starts."""
@@ -75,7 +88,8 @@ class StepClock:
         On a GPU the work queued before goes on meanwhile, so not all of it is lost.
         """
         started = time.perf_counter()
-        yield
+        with self.phase("data"):
+            yield
         seconds = time.perf_counter() - started
         self.data += seconds
         self._data_of_steps += seconds
@@ -86,7 +100,8 @@ class StepClock:
 
         def attended(*args: Any, **options: Any) -> None:
             self._passed = self._backend.moment()
-            finalize(*args, **options)
+            with self.phase("gradients"):
+                finalize(*args, **options)
 
         config.finalize_model_grads_func = attended
 

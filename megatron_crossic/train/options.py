@@ -72,7 +72,13 @@ def _parser() -> ArgumentParser:
 
 def to_yaml(config: RunConfig) -> str:
     """The resolved configuration; `parse` reads it back to the same values."""
-    return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False)
+    return yaml.safe_dump(to_plain(config), sort_keys=False)
+
+
+def to_plain(record: Any) -> dict[str, Any]:
+    """A dataclass as dictionaries, lists, texts and numbers, for YAML and JSON."""
+    plain: dict[str, Any] = _plain(dataclasses.asdict(record))
+    return plain
 
 
 def _plain(value: Any) -> Any:

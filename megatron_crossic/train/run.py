@@ -76,15 +76,16 @@ class Run:
         report = self._pass(step, passes)
         passed = time.perf_counter()
         self.watch.at(f"step {step}, update")
-        norm = self.norms.measure()
+        with self.clock.phase("norm"):
+            norm = self.norms.measure()
         complaint = self.guard.complaint(loss=report.loss, grad_norm=norm.total)
-        is_bad, *spent = largest(
-            [complaint is not None, *self.clock.microseconds()], self.shape.device
-        )
+        with self.clock.phase("agreement"):
+            is_bad, *spent = largest(
+                [complaint is not None, *self.clock.microseconds()], self.shape.device
+            )
         skipped = self._is_skipped(step, complaint, bool(is_bad), passes, metrics)
         if not skipped:
-            update(self.state.optimizer, self.plan.config.optimizer, grad_norm=norm.total)
-            self.guard.updated(report.loss)
+            self._update(loss=report.loss, grad_norm=norm.total)
         self.backend.synchronize()
         updated = time.perf_counter()
         self._compare_weights(step)
@@ -112,6 +113,11 @@ class Run:
             ),
         )
 
+    def _update(self, *, loss: float, grad_norm: float) -> None:
+        with self.clock.phase("update"):
+            update(self.state.optimizer, self.plan.config.optimizer, grad_norm=grad_norm)
+        self.guard.updated(loss)
+
     def _warm_up(self, step: int) -> None:
         """Delayed scaling needs the maxima of passes before; checkpoints do not hold them.
 
@@ -131,17 +137,19 @@ class Run:
 
     def _pass(self, step: int, passes: list[Tensor]) -> LossReport:
         """Leave the reduced gradients of a step; `passes` gets the report of each microbatch."""
-        for chunk in self.state.chunks:
-            chunk.zero_grad_buffer()
-        self.state.optimizer.zero_grad()
-        report = run_microbatches(
-            self.state.chunks,
-            self._batches(step),
-            self.shape,
-            num_microbatches=self.plan.num_microbatches,
-            before_pass=partial(self._before_pass, step),
-            passes=passes,
-        )
+        with self.clock.phase("zeroing"):
+            for chunk in self.state.chunks:
+                chunk.zero_grad_buffer()
+            self.state.optimizer.zero_grad()
+        with self.clock.phase("losses"):  # what is left of it is the all-reduce of the losses
+            report = run_microbatches(
+                self.state.chunks,
+                self._batches(step),
+                self.shape,
+                num_microbatches=self.plan.num_microbatches,
+                before_pass=partial(self._before_pass, step),
+                passes=passes,
+            )
         self.clock.added()
         return report
 

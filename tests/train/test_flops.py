@@ -48,6 +48,71 @@ def test_tied_embeddings_change_nothing() -> None:
     assert model_flops_per_token(untied, 64) == model_flops_per_token(TINY, 64)
 
 
+QWEN_1_5B = replace(
+    LLAMA_8B,
+    family="qwen2",
+    num_layers=28,
+    hidden_size=1536,
+    ffn_hidden_size=8960,
+    num_attention_heads=12,
+    num_query_groups=2,
+    vocab_size=151936,
+    tie_embeddings=True,
+    qkv_bias=True,
+)
+QWEN_7B = replace(
+    QWEN_1_5B,
+    hidden_size=3584,
+    ffn_hidden_size=18944,
+    num_attention_heads=28,
+    num_query_groups=4,
+    vocab_size=152064,
+    tie_embeddings=False,
+)
+
+
+def test_llama_8b_term_by_term() -> None:
+    query, key, value, output = 4096 * 4096, 4096 * 1024, 4096 * 1024, 4096 * 4096
+    gate = up = down = 4096 * 14336
+    layer = query + key + value + output + gate + up + down
+    assert layer == 218_103_808
+    weights = 32 * layer + 128_256 * 4096
+    assert matrix_weights(LLAMA_8B) == weights == 7_504_658_432
+    # Scores and mixture of 8,192 keys, 2 operations each, 3 for forward and backward.
+    attention = 32 * 3 * 2 * (2 * 4096 * 8192)
+    assert model_flops_per_token(LLAMA_8B, 8192, causal=False) == 6 * weights + attention
+    assert model_flops_per_token(LLAMA_8B, 8192) == 6 * weights + attention // 2 == 51_470_401_536
+
+
+def test_qwen_1_5b_term_by_term() -> None:
+    query, key, value, output = 1536 * 1536, 1536 * 256, 1536 * 256, 1536 * 1536
+    gate = up = down = 1536 * 8960
+    layer = query + key + value + output + gate + up + down
+    assert layer == 46_792_704
+    embedding_as_output = 151_936 * 1536
+    weights = 28 * layer + embedding_as_output
+    assert matrix_weights(QWEN_1_5B) == weights == 1_543_569_408
+    attention = 28 * 3 * 2 * (2 * 1536 * 4096)
+    assert attention == 2_113_929_216
+    full = 6 * weights + attention
+    assert model_flops_per_token(QWEN_1_5B, 4096, causal=False) == full == 11_375_345_664
+    assert model_flops_per_token(QWEN_1_5B, 4096) == full - attention // 2 == 10_318_381_056
+
+
+def test_qwen_7b_term_by_term() -> None:
+    query, key, value, output = 3584 * 3584, 3584 * 512, 3584 * 512, 3584 * 3584
+    gate = up = down = 3584 * 18944
+    layer = query + key + value + output + gate + up + down
+    assert layer == 233_046_016
+    weights = 28 * layer + 152_064 * 3584
+    assert matrix_weights(QWEN_7B) == weights == 7_070_285_824
+    attention = 28 * 3 * 2 * (2 * 3584 * 4096)
+    assert attention == 4_932_501_504
+    full = 6 * weights + attention
+    assert model_flops_per_token(QWEN_7B, 4096, causal=False) == full == 47_354_216_448
+    assert model_flops_per_token(QWEN_7B, 4096) == full - attention // 2 == 44_887_965_696
+
+
 @pytest.mark.parametrize(
     ("seq_length", "causal", "published"),
     [(8192, True, 51.47e9), (8192, False, 57.91e9), (4096, True, 48.25e9), (4096, False, 51.47e9)],
