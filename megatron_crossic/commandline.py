@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from megatron_crossic.errors import ConfigError, CrossicError
-from megatron_crossic.outcome import tell_outcome
+from megatron_crossic.outcome import Outcome, may_pass, tell_outcome
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -30,7 +30,8 @@ def run(main: Callable[[], None]) -> NoReturn:
         main()
         sys.stdout.flush()
     except CrossicError as error:
-        tell_outcome("error", str(error), exit_code=error.exit_code)
+        kind: Outcome = "crash" if may_pass(error) else "error"
+        tell_outcome(kind, str(error), exit_code=error.exit_code)
         # What all ranks of a launch refuse before they meet is said once.
         if os.environ.get("RANK", "0") == "0" or not isinstance(error, ConfigError):
             sys.stderr.write(f"error: {error}\n")

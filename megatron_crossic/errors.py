@@ -8,6 +8,8 @@ class CrossicError(Exception):
     """Base of every error that is a message for the user rather than a bug of ours."""
 
     exit_code = 1
+    may_pass = False
+    """Whether the same command may succeed later though nobody has mended anything."""
 
 
 class ConfigError(CrossicError):
@@ -26,6 +28,12 @@ class CheckpointError(CrossicError):
     """A checkpoint that is missing, incomplete, damaged or of another model."""
 
     exit_code = 4
+
+
+class SaveError(CheckpointError):
+    """A checkpoint that could not be written: a full disk, a file system or a rank that is gone."""
+
+    may_pass = True
 
 
 class DamagedCheckpointError(CheckpointError):

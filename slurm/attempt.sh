@@ -2,17 +2,17 @@
 #
 # One attempt of slurm/pretrain.sbatch: where it starts, what it leaves in RUN/slurm/, and what is
 # next. Reads and sets: run_dir, restart, attempt (its folder), leave_file, outcome, reason,
-# exit_code, next.
+# exit_code, next, was_ended, was_requeued.
 
-# find_run_dir ARGUMENT...: the run's folder, as tools/pretrain.py will find it.
+# find_run_dir ARGUMENT...: the run's folder; it is handed to tools/pretrain.py as it is found here.
 find_run_dir() {
     local found config
     found=$(option run_dir "$@")
     config=$(option config "$@")
     if [[ -z "$found" && -n "$config" ]]; then
         [[ -r "$config" ]] || fail "--config must be a file, got $config. Give a path that exists."
-        found=$(sed -n 's/^run_dir:[[:space:]]*//p' "$config" | sed 's/[[:space:]]*\(#.*\)\?$//' |
-            tail -n 1 | tr -d "\"'")
+        found=$(sed -n 's/^run_dir:[[:space:]]*//p' "$config" | sed 's/[[:space:]]\{1,\}#.*$//' |
+            sed 's/[[:space:]]*$//' | tail -n 1 | tr -d "\"'")
     fi
     [[ -n "$found" ]] || fail "run_dir must be given, got none. Add --run_dir, or name it in the" \
         "file of --config."
@@ -34,21 +34,48 @@ record() {
         >>"$run_dir/slurm/attempts.jsonl"
 }
 
+# job_field NAME: what Slurm says of this job now; nothing where it does not answer.
+job_field() {
+    scontrol show job -o "$SLURM_JOB_ID" 2>/dev/null | sed -n "s/.* $1=\([^ ]*\).*/\1/p" || true
+}
+
+# take_over: this attempt owns the run from here on. Ranks of an earlier one that still run, on a
+# node that Slurm has lost, see it and leave without saving (train/stopping.py).
+take_over() {
+    local job='' attempt_before
+    attempt_before=$(cat "$run_dir/slurm/owner" 2>/dev/null) || true
+    job=${attempt_before%%.*}
+    if [[ "$job" =~ ^[0-9]+$ && "$job" != "$SLURM_JOB_ID" ]] &&
+        [[ -n "$(squeue --noheader --jobs="$job" --states=RUNNING,SUSPENDED 2>/dev/null)" ]]; then
+        fail "a run must have one job at a time, got job $job running in $run_dir. Wait for it," \
+            "or end it: scancel $job"
+    fi
+    export CROSSIC_ATTEMPT="$SLURM_JOB_ID.$restart"
+    echo "$CROSSIC_ATTEMPT" >"$run_dir/slurm/owner"
+}
+
 # open_attempt: the folder of this attempt, with what is needed to repeat it.
 open_attempt() {
-    restart=${SLURM_RESTART_COUNT:-0}
     attempt="$run_dir/slurm/$SLURM_JOB_ID.$restart"
     mkdir -p "$attempt"
     cp "$0" "$attempt/job.sh"
-    (
-        umask 077
-        git describe --always --dirty 2>/dev/null || echo "no git"
-        env | grep -viE '^[^=]*(key|token|secret|passw|credential)' | sort || true
-    ) >"$attempt/environment"
+    write_environment "$attempt/environment"
     leave_file="$attempt/leave"
     rm -f "$attempt/outcome" "$attempt/unhealthy" "$leave_file"
     export CROSSIC_OUTCOME="$attempt/outcome"
     record start "\"nodes\": \"$SLURM_JOB_NODELIST\""
+}
+
+# write_environment FILE: the revision and all variables but those whose names tell of secrets, for
+# the eyes of the user alone.
+write_environment() {
+    rm -f "$1"
+    install -m 600 /dev/null "$1"
+    {
+        git describe --always --dirty 2>/dev/null || echo "no git"
+        env -0 | grep -zviE '^[^=]*(key|token|secret|pass|pwd|cred|auth|_pat=)' | sort -z |
+            tr '\0' '\n' | sed 's#://[^/@ ]*@#://...@#g' || true
+    } >>"$1"
 }
 
 # until_it_ends PID: its exit code. A trapped signal ends `wait`, not what is waited for.
@@ -65,16 +92,30 @@ until_it_ends() {
 check_nodes() {
     [[ "$CROSSIC_HEALTH_CHECK" == on ]] || return 0
     # torchrun would hide the exit code, and wait for a node that is not there.
-    CROSSIC_LAUNCH=srun run_ranks "$attempt" tools/check_nodes.py --run-dir "$run_dir" \
-        --expect-devices "${SLURM_GPUS_PER_NODE:-0}" --unhealthy "$attempt/unhealthy" \
-        --min-allreduce-gbps "$CROSSIC_MIN_ALLREDUCE_GBPS" &
+    launch=0 CROSSIC_LAUNCH=srun run_ranks "$attempt" tools/check_nodes.py --run-dir "$run_dir" \
+        --expect-devices "${SLURM_GPUS_PER_NODE:-$CROSSIC_GPUS_PER_NODE}" \
+        --unhealthy "$attempt/unhealthy" --min-allreduce-gbps "$CROSSIC_MIN_ALLREDUCE_GBPS" &
     until_it_ends $!
 }
 
 # train ARGUMENT...: one attempt; its exit code is that of the step.
 train() {
-    run_ranks "$attempt" tools/pretrain.py "$@" --recovery.stop_file "$leave_file" &
+    launch=1 run_ranks "$attempt" tools/pretrain.py "$@" --run_dir "$run_dir" \
+        --recovery.stop_file "$leave_file" &
     until_it_ends $!
+}
+
+# on_term: Slurm is about to end the script: it was cancelled, makes way, or its time is over. The
+# ranks were asked as well, and how they end is noted if there is time for it; but after the time
+# limit the job must be back in the queue before Slurm kills this script.
+on_term() {
+    was_ended=yes
+    say "asked to end"
+    if [[ -z "$was_requeued" && "$(job_field Reason)" == TimeLimit && ! -e "$run_dir/STOP" ]] &&
+        ((restart + 1 < CROSSIC_MAX_STARTS)) && scontrol requeue "$SLURM_JOB_ID"; then
+        was_requeued=yes
+        say "the time is over: back in the queue"
+    fi
 }
 
 # read_outcome CODE: how the attempt ended, in `outcome`, `reason` and `exit_code`.
@@ -85,6 +126,7 @@ read_outcome() {
     elif [[ -s "$CROSSIC_OUTCOME" ]]; then
         { read -r exit_code outcome && read -r reason; } <"$CROSSIC_OUTCOME" || true
     fi
+    if [[ ! "$outcome" =~ ^(done|left)$ ]] && ((exit_code == 0)); then exit_code=1; fi
 }
 
 # count_crash: how many crashes in a row this one is without a newer checkpoint; kept by job, so
@@ -100,30 +142,30 @@ count_crash() {
 
 # decide: what is next, in `next`; `reason` says why the job stops where it does.
 decide() {
-    local job state why restarts crashes
+    local state='' restarts='' try crashes
     next=requeue
-    job=$(scontrol show job -o "$SLURM_JOB_ID") || true
-    state=$(sed -n 's/.* JobState=\([A-Z_]*\).*/\1/p' <<<"$job")
-    why=$(sed -n 's/.* Reason=\([^ ]*\).*/\1/p' <<<"$job")
-    restarts=$(sed -n 's/.* Restarts=\([0-9]*\).*/\1/p' <<<"$job")
     case $outcome in
         done | error) next=stop ;;
         left) if [[ "$reason" == *"file STOP"* ]]; then next=stop; fi ;;
-        *)
-            crashes=$(count_crash)
-            if ((crashes >= CROSSIC_MAX_CRASHES)); then
-                next=stop reason+="; $crashes crashes in a row without a newer checkpoint"
-            fi
-            ;;
     esac
-    if [[ "$next" == requeue && -n "$job" ]] &&
-        [[ "$state" != RUNNING && "$why" != TimeLimit || "$restarts" != "$restart" ]]; then
-        # It was cancelled, or Slurm requeued it: this node was lost to it, and what runs on it
-        # must not disturb the attempt that followed. After the time limit the job has ended too,
-        # but Slurm takes it back.
-        next=stop reason+="; this attempt does not decide (the job is ${state,,})"
-    elif [[ "$next" == requeue ]] && ((restart + 1 >= CROSSIC_MAX_STARTS)); then
+    [[ "$next" == requeue && -z "$was_requeued" ]] || return 0
+    for try in 0 1 2 4 8 16 32 60 60 60; do # the controller may be away for a while
+        sleep "$try"
+        state=$(job_field JobState) restarts=$(job_field Restarts)
+        [[ -z "$state" ]] || break
+    done
+    if [[ "$state" != RUNNING && "$(job_field Reason)" != TimeLimit ]] ||
+        [[ "$restarts" != "$restart" ]]; then
+        # It was cancelled, or Slurm requeued it, because this node was lost or makes way: what
+        # runs here must not disturb the attempt that follows.
+        next=slurm reason+="; Slurm decides what is next (the job is ${state:-unknown})"
+    elif ((restart + 1 >= CROSSIC_MAX_STARTS)); then
         next=stop reason+="; it was started $((restart + 1)) times (CROSSIC_MAX_STARTS)"
+    elif [[ "$outcome" != left && -z "$was_ended" ]]; then
+        crashes=$(count_crash)
+        if ((crashes >= CROSSIC_MAX_CRASHES)); then
+            next=stop reason+="; $crashes crashes in a row without a newer checkpoint"
+        fi
     fi
 }
 
@@ -138,14 +180,18 @@ nodes_to_exclude() {
 
 # requeue: back into the queue, without the nodes that failed the check where that can be had.
 requeue() {
-    local bad excluded
+    local bad excluded try answer=''
     trap '' TERM # Slurm is about to end this script; what is below must come before that
-    scontrol requeue "$SLURM_JOB_ID" || fail "the job must be requeued, and Slurm refuses." \
-        "Submit it again: it goes on from step $(newest_step)."
+    for try in 0 1 2 4 8 16 32 60 60 60; do
+        sleep "$try"
+        if answer=$(scontrol requeue "$SLURM_JOB_ID" 2>&1); then answer='' && break; fi
+        [[ ! "$answer" =~ (disabled|Invalid|denied|permitted) ]] || break
+    done
+    [[ -z "$answer" ]] || fail "the job must be requeued, and Slurm refuses: $answer. Submit it" \
+        "again: it goes on from step $(newest_step)."
     bad=$(nodes_to_exclude)
     if [[ -n "$bad" ]]; then
-        excluded=$(scontrol show job -o "$SLURM_JOB_ID" |
-            sed -n 's/.* ExcNodeList=\([^ ]*\).*/\1/p' | sed 's/^(null)$//')
+        excluded=$(job_field ExcNodeList | sed 's/^(null)$//')
         scontrol update JobId="$SLURM_JOB_ID" ExcNodeList="${excluded:+$excluded,}$bad" ||
             say "could not exclude $bad; ask your administrators to drain it"
     fi

@@ -80,14 +80,21 @@ verify_windows() {
 # enter_environment: what the tools need, on the batch host and, inherited, in every step.
 enter_environment() {
     local module
-    # SLURM_CPUS_PER_TASK is not inherited by srun; it is given below, from the processors there are.
-    unset SLURM_CPUS_PER_TASK SLURM_MEM_PER_NODE SLURM_MEM_PER_CPU SLURM_NTASKS_PER_NODE
-    for module in $CROSSIC_MODULES; do module load "$module"; done
+    # What a step is made of is said to each srun below; here it may come from the job, or from one
+    # that this was submitted from.
+    unset SLURM_CPUS_PER_TASK SLURM_MEM_PER_NODE SLURM_MEM_PER_CPU SLURM_MEM_PER_GPU \
+        SLURM_NTASKS_PER_NODE SLURM_GPUS_PER_TASK SLURM_TRES_PER_TASK SLURM_HINT \
+        SLURM_THREADS_PER_CORE SLURM_DISTRIBUTION "${!SLURM_CPU_BIND@}" "${!SLURM_GPU_BIND@}"
+    export SLURM_EXPORT_ENV=ALL # also where the site submits with --export=NONE
+    for module in $CROSSIC_MODULES; do load_module "$module"; done
     container=()
     if [[ -n "$CROSSIC_CONTAINER_IMAGE" ]]; then
         local mounts="$PWD:$PWD${CROSSIC_CONTAINER_MOUNTS:+,$CROSSIC_CONTAINER_MOUNTS}"
         container=(--container-image="$CROSSIC_CONTAINER_IMAGE" --container-mounts="$mounts"
             --container-workdir="$PWD" --no-container-mount-home)
+        # Without this what the image says of the network would count more than slurm/site.sh.
+        local names=("${!NCCL_@}" "${!UCX_@}" "${!GLOO_@}" "${!TORCH_NCCL_@}")
+        container+=(--container-env="$(IFS=, && echo "${names[*]}")")
     elif [[ ! -x "$CROSSIC_PYTHON" ]]; then
         fail "CROSSIC_PYTHON must be a Python, got $CROSSIC_PYTHON, which is not there." \
             "Run make install, or set CROSSIC_VENV or CROSSIC_CONTAINER_IMAGE (slurm/env.sh)."
@@ -97,9 +104,34 @@ enter_environment() {
     ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 }
 
+# load_module NAME: modulefiles and their set-up read variables that are not there.
+load_module() {
+    local file
+    set +u
+    if ! type module >/dev/null 2>&1; then
+        for file in /etc/profile.d/{modules,lmod,z00_lmod}.sh; do
+            # shellcheck source=/dev/null
+            if [[ -r "$file" ]]; then source "$file"; fi
+        done
+    fi
+    module load "$1" || fail "CROSSIC_MODULES must be modules of this node, got $1. See module avail."
+    set -u
+}
+
+# processors_for TASKS: processors of each of so many tasks, on the node that has the fewest; even,
+# for a task gets whole cores of two threads.
+processors_for() {
+    local fewest number
+    fewest=$(tr ',' '\n' <<<"$SLURM_JOB_CPUS_PER_NODE" | sed 's/(.*//' | sort -n | head -n 1)
+    number=$((fewest / $1))
+    if ((number > 1)); then number=$((number / 2 * 2)); fi
+    printf '%d' "$((number > 0 ? number : 1))"
+}
+
 # prepare_ranks: how many processes train on a node, and who starts them; before run_ranks.
 prepare_ranks() {
-    local number=${CROSSIC_PROCESSES_PER_NODE:-${SLURM_GPUS_PER_NODE##*:}}
+    local gpus=${SLURM_GPUS_PER_NODE:-}
+    local number=${CROSSIC_PROCESSES_PER_NODE:-${gpus##*:}}
     [[ "$number" =~ ^[1-9][0-9]*$ ]] || fail "processes on a node must be at least 1, got" \
         "'$number'. Submit with --gpus-per-node, or set CROSSIC_PROCESSES_PER_NODE (slurm/env.sh)."
     [[ "$CROSSIC_LAUNCH" =~ ^(torchrun|srun)$ ]] ||
@@ -120,13 +152,13 @@ run_ranks() {
     [[ "$CROSSIC_LAUNCH" == torchrun ]] || tasks=$CROSSIC_PROCESSES
     export CROSSIC_NODE_LOGS="$1"
     MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-    # Each call of a job gets a port of its own: that of the last may not be free yet.
-    launches=$((${launches:-0} + 1))
-    MASTER_PORT=$((CROSSIC_FIRST_PORT + (SLURM_JOB_ID * 8 + launches) % 10000))
+    # `launch` tells the calls of a job apart: the port of the last may not be free yet.
+    MASTER_PORT=$((CROSSIC_FIRST_PORT +
+        (SLURM_JOB_ID * 8 + ${SLURM_RESTART_COUNT:-0} * 2 + ${launch:-0}) % 10000))
     export MASTER_ADDR MASTER_PORT
     shift
     srun ${container[@]+"${container[@]}"} --nodes="$SLURM_JOB_NUM_NODES" \
         --ntasks="$((tasks * SLURM_JOB_NUM_NODES))" --ntasks-per-node="$tasks" \
-        --cpus-per-task="$((SLURM_CPUS_ON_NODE / tasks > 0 ? SLURM_CPUS_ON_NODE / tasks : 1))" \
+        --distribution=block --cpus-per-task="$(processors_for "$tasks")" \
         --kill-on-bad-exit=1 --wait=60 --label --unbuffered bash slurm/task.sh "$@"
 }

@@ -63,7 +63,8 @@ if [[ -n "$CROSSIC_CONTAINER_IMAGE" ]]; then : "${CROSSIC_PYTHON:=python}"; fi
 # Bus bandwidth in GB/s that an all-reduce over all ranks must reach in that check; 0 reports it
 # only. Nodes of 8 H100 with 400 Gb/s a GPU reach some 300, one node alone some 400.
 : "${CROSSIC_MIN_ALLREDUCE_GBPS:=0}"
-# Crashes in a row without a newer checkpoint after which a job is not requeued any more.
+# Crashes, and failed checks of nodes, in a row without a newer checkpoint after which a job is not
+# requeued any more.
 : "${CROSSIC_MAX_CRASHES:=3}"
 # Starts of one job, whatever ended them, after which it is not requeued any more.
 : "${CROSSIC_MAX_STARTS:=200}"
@@ -84,7 +85,9 @@ if [[ -n "$CROSSIC_CONTAINER_IMAGE" ]]; then : "${CROSSIC_PYTHON:=python}"; fi
 export TORCH_NCCL_ASYNC_ERROR_HANDLING="${TORCH_NCCL_ASYNC_ERROR_HANDLING:-1}"
 
 # ------------------------------------------------------------- no settings: handed to programs
-for name in "${!CROSSIC_@}"; do export "${name?}"; done
+# In a job alone: in the shell that submits, what follows from other settings would stay as it is
+# when they change.
+if [[ -n "${SLURM_JOB_ID:-}" ]]; then for name in "${!CROSSIC_@}"; do export "${name?}"; done; fi
 if [[ -n "$CROSSIC_ACCOUNT" ]]; then export SBATCH_ACCOUNT="$CROSSIC_ACCOUNT"; fi
 if [[ -n "$CROSSIC_PARTITION" ]]; then export SBATCH_PARTITION="$CROSSIC_PARTITION"; fi
 if [[ -n "$CROSSIC_QOS" ]]; then export SBATCH_QOS="$CROSSIC_QOS"; fi

@@ -9,7 +9,7 @@ source slurm/env.sh
 source slurm/common.sh
 
 folder=$(need output-folder "$@")
-launches=$$ # this shell has no count of the launches before; another number gives another port
+launch=$$ # another number gives another port
 enter_environment
 prepare_ranks
 run_ranks "$folder" "$@"

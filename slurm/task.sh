@@ -5,6 +5,12 @@
 
 set -euo pipefail
 
+if [[ ! -d "$CROSSIC_NODE_LOGS" ]]; then
+    echo "error: $CROSSIC_NODE_LOGS must be there on $SLURMD_NODENAME, got nothing. Put it on a" \
+        "file system of all nodes, and below a mount of the container (CROSSIC_CONTAINER_MOUNTS)." >&2
+    exit 2
+fi
+
 # The copy must outlive a SIGTERM to the whole step: the last lines are the ones that matter.
 exec > >(trap '' TERM INT USR1; exec tee -a "$CROSSIC_NODE_LOGS/$SLURMD_NODENAME.log") 2>&1
 

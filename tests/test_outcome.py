@@ -1,12 +1,14 @@
 """What a command leaves for the batch script that started it."""
 
+import errno
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from megatron_crossic.commandline import run
-from megatron_crossic.errors import DataError
+from megatron_crossic.errors import DataError, SaveError
 from megatron_crossic.outcome import VARIABLE, tell_outcome
 
 
@@ -45,3 +47,21 @@ def test_the_first_of_several_processes_is_believed(file: Path) -> None:
 def test_nothing_is_written_where_nobody_asks(tmp_path: Path) -> None:
     tell_outcome("done", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def lose_the_disk() -> NoReturn:
+    try:
+        raise OSError(errno.ESTALE, "Stale file handle")
+    except OSError as error:
+        raise DataError("data set must be readable, got a stale handle. Mend it.") from error
+
+
+def fail_to_save() -> NoReturn:
+    raise SaveError("checkpoint must be possible to save, got a full disk. Free some space.")
+
+
+@pytest.mark.parametrize("job", [lose_the_disk, fail_to_save])
+def test_what_may_pass_by_itself_is_worth_another_try(file: Path, job: Callable[[], None]) -> None:
+    with pytest.raises(SystemExit):
+        run(job)
+    assert file.read_text().split()[1] == "crash"

@@ -32,7 +32,12 @@ from torch.distributed.checkpoint import CheckpointException
 from megatron_crossic.checkpoint.moments import moment_pieces, restore_moments, sharded_moments
 from megatron_crossic.checkpoint.pieces import Piece, read_pieces
 from megatron_crossic.checkpoint.sound import check_content
-from megatron_crossic.errors import CheckpointError, DamagedCheckpointError, DataError
+from megatron_crossic.errors import (
+    CheckpointError,
+    DamagedCheckpointError,
+    DataError,
+    SaveError,
+)
 from megatron_crossic.model.adapter_layout import MODULE as ADAPTERS
 
 WEIGHTS_PREFIX = "model."
@@ -242,16 +247,27 @@ def failing_to(verb: str, folder: Path) -> Iterator[None]:
     try:
         yield
     except FAILURES as error:
-        advice = (
-            "The previous checkpoint is intact: free some space and start the same command again."
-            if verb == "save"
-            else "Choose a checkpoint of the same model that is complete."
-        )
         if verb == "save":
             shutil.rmtree(folder, ignore_errors=True)
+        if _is_lost_rank(error):
+            raise
+        told = f"checkpoint must be possible to {verb}, got {_cause(error)} at {folder}."
+        if verb == "save":
+            raise SaveError(
+                f"{told} The previous checkpoint is intact: free some space and start the same "
+                "command again."
+            ) from error
         raise CheckpointError(
-            f"checkpoint must be possible to {verb}, got {_cause(error)} at {folder}. {advice}"
+            f"{told} Choose a checkpoint of the same model that is complete."
         ) from error
+
+
+def _is_lost_rank(error: BaseException) -> bool:
+    """Whether another rank went away while this one waited for it: nothing about files."""
+    told = ("gloo", "NCCL", "onnection closed", "onnection reset")
+    return isinstance(error, dist.DistError) or (
+        type(error) is RuntimeError and any(word in str(error) for word in told)
+    )
 
 
 def _cause(error: BaseException) -> str:

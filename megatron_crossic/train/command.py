@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from megatron_crossic.backend import select_backend
+from megatron_crossic.outcome import tell_outcome
 from megatron_crossic.train.describe import describe
 from megatron_crossic.train.loop import train
 from megatron_crossic.train.options import parse
@@ -22,9 +23,9 @@ def pretrain(arguments: Sequence[str]) -> str | None:
     backend = select_backend(config.backend)
     alone = config.parallel.model_size if request.dry_run else 1
     plan = make_plan(config, backend, world_size=int(os.environ.get("WORLD_SIZE", alone)))
-    if request.dry_run:
-        return describe(plan)
-    if config.precision.check is not None:
-        return check_precision(plan, backend)
-    train(plan, backend)
-    return None
+    if not request.dry_run and config.precision.check is None:
+        train(plan, backend)
+        return None
+    report = describe(plan) if request.dry_run else check_precision(plan, backend)
+    tell_outcome("done", "what was asked for is printed")
+    return report

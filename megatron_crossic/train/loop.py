@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from megatron_crossic.backend import Backend
+from megatron_crossic.errors import CrossicError
 from megatron_crossic.files import write_text_atomically
 from megatron_crossic.outcome import tell_outcome
 from megatron_crossic.parallel import Rank, parallel_groups
@@ -67,6 +68,12 @@ def _run_steps(run: Run, metrics: SilentLog, requests: Requests) -> None:
         metrics.step(run.step(step, metrics))
         run.look_for_stragglers(metrics, step=step)
         decision = requests.decide(run.shape.device, run.saves.progress)
+        if decision.is_other_attempt:
+            run.saves.pending = None  # it would be completed otherwise
+            raise CrossicError(
+                f"a run must have one attempt at a time, got another one in {config.run_dir} "
+                f"before step {step} was over. Nothing is lost: that one goes on."
+            )
         if decision.finish_save:
             _finish_save(run, metrics, requests, step=step)
         is_last = bool(decision.stop) or step == config.last_step

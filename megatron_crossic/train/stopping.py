@@ -6,12 +6,16 @@
     recovery.exit_after_minutes the same
     run_dir/SAVE                save and go on; the file is removed
     checkpoint.interval_minutes the same
+    run_dir/slurm/owner         names another attempt than CROSSIC_ATTEMPT, where that is set: leave
+                                without saving. This one runs on a node that Slurm has lost, and the
+                                attempt that followed writes into the same folder
 
 Signals may reach one rank and not another, and ranks see files and clocks at different times: so
 files and clocks are rank 0's alone, and after every step all ranks take the most urgent of what any
 of them knows.
 """
 
+import os
 import signal
 import threading
 import time
@@ -32,9 +36,19 @@ from megatron_crossic.train.agreement import largest
 STOP_FILE = "STOP"
 SAVE_FILE = "SAVE"
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+OWNER_FILE = "slurm/owner"
+ATTEMPT_VARIABLE = "CROSSIC_ATTEMPT"
 _GO_ON = 0
-_REASONS = ("", "SIGTERM", "SIGUSR1", "the file STOP", "recovery.stop_file", "its time is over")
-_SIGTERM, _SIGUSR1, _STOP_FILE, _OTHER_FILE, _TIME = range(1, len(_REASONS))
+_REASONS = (
+    "",
+    "SIGTERM",
+    "SIGUSR1",
+    "the file STOP",
+    "recovery.stop_file",
+    "its time is over",
+    "the run belongs to another attempt",
+)
+_SIGTERM, _SIGUSR1, _STOP_FILE, _OTHER_FILE, _TIME, _OTHER_ATTEMPT = range(1, len(_REASONS))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +57,8 @@ class Decision:
 
     stop: str
     """Why the run saves and leaves; empty where it goes on."""
+    is_other_attempt: bool
+    """Whether it leaves without saving: an attempt that followed owns the run."""
     save: bool
     """Whether it saves, beside the regular checkpoints."""
     finish_save: bool
@@ -55,6 +71,7 @@ class Requests:
     def __init__(self, config: RunConfig, *, is_main: bool) -> None:
         self._config = config
         self._is_main = is_main
+        self._attempt = os.environ.get(ATTEMPT_VARIABLE)
         self._signal = _GO_ON
         self._started = self._saved = time.monotonic()
         self._answered: int | None = None
@@ -71,7 +88,12 @@ class Requests:
         """
         stop, save, slowest = largest([self._stop(), self._save(), progress], device)
         finish_save = slowest in (Progress.WRITTEN, Progress.FAILED)
-        return Decision(stop=_REASONS[stop], save=bool(save), finish_save=finish_save)
+        return Decision(
+            stop=_REASONS[stop],
+            is_other_attempt=stop == _OTHER_ATTEMPT,
+            save=bool(save),
+            finish_save=finish_save,
+        )
 
     def saving(self) -> None:
         """A checkpoint is begun: it answers the file there is; one made from now on asks again."""
@@ -93,6 +115,8 @@ class Requests:
             remove_quietly(self._file(STOP_FILE))
 
     def _stop(self) -> int:
+        if self._is_main and self._is_other_attempt():
+            return _OTHER_ATTEMPT
         if self._signal or not self._is_main:
             return self._signal
         recovery = self._config.recovery
@@ -101,6 +125,13 @@ class Requests:
         if recovery.stop_file is not None and recovery.stop_file.exists():
             return _OTHER_FILE
         return _TIME if _is_over(self._started, recovery.exit_after_minutes) else _GO_ON
+
+    def _is_other_attempt(self) -> bool:
+        try:
+            owner = self._file(OWNER_FILE).read_text(encoding="utf-8").strip()
+        except OSError:
+            return False
+        return self._attempt is not None and owner not in ("", self._attempt)
 
     def _save(self) -> bool:
         if not self._is_main:

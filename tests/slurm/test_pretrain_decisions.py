@@ -91,7 +91,7 @@ def test_a_cancelled_job_stays_cancelled(site: Site) -> None:
     site.slurm.cluster.run("scancel", str(job))
     assert site.slurm.end_of(job) == "CANCELLED"
     site.slurm.until(lambda: bool(site.attempts("end")), "the script's end")
-    assert site.attempts("end")[0]["next"] == "stop"
+    assert site.attempts("end")[0]["next"] == "slurm"
     assert site.slurm.field(job, "JobState") == "CANCELLED"
 
 
@@ -131,6 +131,29 @@ def test_a_job_whose_run_is_to_stop_does_not_start(site: Site) -> None:
     assert "not starting" in site.log(job)
     assert not (site.run_dir / "STOP").exists()
     assert site.attempts("start") == []
+    (end,) = site.attempts("end")
+    assert (end["outcome"], end["next"]) == ("left", "stop")
+
+
+def test_a_run_has_one_job_at_a_time(site: Site) -> None:
+    first = site.submit(WAIT)
+    site.await_start(1)
+    second = site.submit(WAIT)
+    assert site.slurm.end_of(second) == "FAILED"
+    assert f"got job {first} running in {site.run_dir}" in site.log(second)
+    site.slurm.cluster.run("scancel", str(first))
+    assert site.slurm.end_of(first) == "CANCELLED"
+
+
+def test_the_environment_is_kept_without_secrets_for_the_user_alone(site: Site) -> None:
+    secrets = {"HF_TOKEN": "one", "WANDB_API_KEY": "two", "PROXY": "https://me:three@proxy:80"}
+    job = site.submit('tell "0 done" "step 9 is made" 0\n', CROSSIC_NOTE="four\nfive", **secrets)
+    assert site.slurm.end_of(job) == "COMPLETED", site.log(job)
+    kept = site.run_dir / "slurm" / f"{job}.0" / "environment"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert [word for word in ("one", "two", "three") if f"={word}" in text(kept)] == []
+    assert "me:three" not in text(kept)
+    assert "PROXY=https://...@proxy:80" in text(kept)
 
 
 @pytest.mark.parametrize(

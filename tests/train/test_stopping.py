@@ -14,7 +14,7 @@ from tiny_runs import losses, run_ranks, run_training, tiny_config
 from megatron_crossic.backend import select_backend
 from megatron_crossic.checkpoint.saving import Progress
 from megatron_crossic.config import CheckpointConfig, ParallelConfig, RecoveryConfig, RunConfig
-from megatron_crossic.errors import ConfigError
+from megatron_crossic.errors import ConfigError, CrossicError
 from megatron_crossic.parallel import parallel_groups
 from megatron_crossic.train import run as run_module
 from megatron_crossic.train.stopping import listening
@@ -172,3 +172,17 @@ def test_a_stop_file_that_comes_during_the_last_save_asks_the_next_start(
         assert stop.exists()
         requests.leaving("the file STOP")
         assert not stop.exists()
+
+
+def test_an_attempt_that_lost_the_run_to_another_leaves_without_saving(
+    inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of(inputs, tmp_path)
+    (tmp_path / "slurm").mkdir()
+    (tmp_path / "slurm" / "owner").write_text("7.0\n")
+    monkeypatch.setenv("CROSSIC_ATTEMPT", "7.0")
+    run_training(replace(config, stop_after_step=2))
+    (tmp_path / "slurm" / "owner").write_text("7.1\n")
+    with pytest.raises(CrossicError, match="one attempt at a time, got another one"):
+        run_training(config)
+    assert saved(config) == [2]
