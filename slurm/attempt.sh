@@ -54,7 +54,8 @@ take_over() {
     echo "$CROSSIC_ATTEMPT" >"$run_dir/slurm/owner"
 }
 
-# open_attempt: the folder of this attempt, with what is needed to repeat it.
+# open_attempt: the folder of this attempt, with what is needed to repeat it; from here on signals
+# are answered.
 open_attempt() {
     attempt="$run_dir/slurm/$SLURM_JOB_ID.$restart"
     mkdir -p "$attempt"
@@ -63,6 +64,8 @@ open_attempt() {
     leave_file="$attempt/leave"
     rm -f "$attempt/outcome" "$attempt/unhealthy" "$leave_file"
     export CROSSIC_OUTCOME="$attempt/outcome"
+    trap 'say "asked to leave"; touch "$leave_file"' USR1
+    trap on_term TERM
     record start "\"nodes\": \"$SLURM_JOB_NODELIST\""
 }
 
