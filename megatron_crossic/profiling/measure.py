@@ -19,9 +19,9 @@ from megatron.core import parallel_state
 
 from megatron_crossic.backend import Backend
 from megatron_crossic.commandline import ProgressLine
-from megatron_crossic.errors import CrossicError
 from megatron_crossic.profiling.collectives import watching_tensor_ranks
 from megatron_crossic.profiling.energy import meter_of
+from megatron_crossic.profiling.failure import StoppedError
 from megatron_crossic.profiling.phases import PhaseClock, StepPhases
 from megatron_crossic.profiling.planning import MeasureOptions
 from megatron_crossic.profiling.tracing import captured, nvtx_range, trace
@@ -127,7 +127,7 @@ class _Steps:
     def make(self) -> StepPhases:
         """Meet the other ranks, make the next step and return its phases."""
         if reason := self._crew.requests.decide(self.run.shape.device).stop:
-            raise CrossicError(
+            raise StoppedError(
                 f"a profile must run all its steps, got a request to stop: {reason}. "
                 "Start it again."
             )
