@@ -16,6 +16,7 @@ class MeasureOptions:
     """How much is measured, and who else watches."""
 
     steps: int = 20
+    """Timed steps, and as many again that are divided into parts."""
     warmup: int = 5
     """Steps before the measured ones: kernels are chosen and memory is taken in the first."""
     trace: TraceOptions = field(default_factory=TraceOptions)
@@ -38,6 +39,11 @@ class MeasureOptions:
             raise ConfigError(
                 f"--nvtx must go with a GPU, got the {backend.NAME} backend. Leave it out, or use "
                 "--trace, which works on both."
+            )
+        if self.nvtx and self.trace.ranks:
+            raise ConfigError(
+                "--nvtx must go without --trace, got both. Make one after the other: a GPU's "
+                "activities are told to one tool at a time."
             )
 
 
@@ -67,6 +73,6 @@ def plan_profile(
         wandb=None,
     )
     plan = make_plan(quiet, backend, world_size=world_size)
-    needed = options.warmup + options.steps + options.trace.num_steps
+    needed = options.warmup + 2 * options.steps + options.trace.num_steps
     longer = replace(plan.config, num_steps=max(plan.config.num_steps, needed))
     return replace(plan, config=longer)
