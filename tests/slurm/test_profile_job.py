@@ -31,12 +31,15 @@ def test_a_point_of_a_sweep_runs_on_all_nodes(slurm: Slurm, config: Path, tmp_pa
     arguments = [
         *("--config", str(config), "--output-folder", str(folder)),
         *("--steps", "2", "--warmup", "1", "--sweep", "micro_batch_size=1,0"),
+        *("--processes", "1"),  # wins over the site's
     ]
     script = PROJECT / "slurm" / "profile.sbatch"
-    job = slurm.sbatch(tmp_path, "--nodes=2", script, *arguments, CROSSIC_LAUNCH="srun")
+    job = slurm.sbatch(tmp_path, "--nodes=2", script, *arguments, CROSSIC_LAUNCH="srun",
+                       CROSSIC_PROCESSES_PER_NODE="2")  # fmt: skip
     assert slurm.end_of(job) == "COMPLETED", text(tmp_path / f"{job}.log")
     one, other = json.loads(text(folder / "profile.json"))["points"]
     assert one["step_seconds"]["median"] > 0
+    assert one["layout"]["world_size"] == 2
     assert other["reason"].startswith("micro_batch_size must be at least 1, got 0.")
     logs = sorted(path.name for path in folder.rglob("node0*.log"))
     assert {"node00.log", "node01.log"} == set(logs)
