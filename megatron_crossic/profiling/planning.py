@@ -35,15 +35,15 @@ class MeasureOptions:
                 f"got {', '.join(map(str, self.trace.ranks))} and {self.trace.steps}. Name ranks "
                 "there are."
             )
-        if self.nvtx and backend.NAME != "cuda":
-            raise ConfigError(
-                f"--nvtx must go with a GPU, got the {backend.NAME} backend. Leave it out, or use "
-                "--trace, which works on both."
-            )
         if self.nvtx and self.trace.ranks:
             raise ConfigError(
                 "--nvtx must go without --trace, got both. Make one after the other: a GPU's "
                 "activities are told to one tool at a time."
+            )
+        if self.nvtx and backend.NAME != "cuda":
+            raise ConfigError(
+                f"--nvtx must go with a GPU, got the {backend.NAME} backend. Leave it out, or use "
+                "--trace, which works on both."
             )
 
 

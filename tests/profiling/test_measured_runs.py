@@ -124,6 +124,7 @@ def test_a_run_is_measured_as_it_is_and_left_as_it_was(inputs: Path, tmp_path: P
         (MeasureOptions(steps=1), "--steps must be at least 2 and --warmup at least 0, got 1 and"),
         (MeasureOptions(warmup=-1), "got 20 and -1"),
         (MeasureOptions(nvtx=True), "--nvtx must go with a GPU, got the cpu backend"),
+        (MeasureOptions(nvtx=True, trace=TraceOptions(ranks=(0,))), "--nvtx must go without"),
         (MeasureOptions(trace=TraceOptions(ranks=(0, 2))), "must be from 0 to 1 .* got 0, 2 and"),
         (MeasureOptions(trace=TraceOptions(ranks=(0,), steps=0)), "--trace-steps at least 1"),
     ],
