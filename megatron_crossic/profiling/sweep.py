@@ -134,7 +134,8 @@ def _measure(sweep: Sweep, point: SweepPoint) -> Point:
         if told["status"] == "stopped":
             raise StoppedError(
                 f"a sweep must measure all its points, got a stop in {point.name}: "
-                f"{told['reason'].rstrip('.')}. Start the same command again: it goes on with this point."
+                f"{told['reason'].rstrip('.')}. Start the same command again: it goes on "
+                "with this point."
             )
         write_text_atomically(failure, json.dumps(told))
     found = _found(sweep, point)
