@@ -17,6 +17,7 @@ def point(
     compute: str = "bf16",
     num_layers: int = 2,
     peak: float | None = None,
+    scope: str = "window",
 ) -> dict[str, Any]:
     """A measured point: 10 FLOPs a token by the causal formula, 20 by the full one."""
     spread = spread_to_record(seconds)
@@ -44,6 +45,7 @@ def point(
         "config": {
             "precision": {"compute": compute, "recipe": "tensorwise", "fp8_param_gather": False},
             "lora": None,
+            "data": {"attention_scope": scope},
         },
         "model": {"num_layers": num_layers},
         "layout": {"world_size": devices},

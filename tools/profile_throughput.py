@@ -80,7 +80,13 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
     )
     add = parser.add_argument
     add("--output-folder", type=Path, metavar="FOLDER", help="gets the results")
-    add("--steps", type=int, default=20, metavar="N", help="measured steps (default 20)")
+    add(
+        "--steps",
+        type=int,
+        default=20,
+        metavar="N",
+        help="timed steps, and as many for the shares (20)",
+    )
     add("--warmup", type=int, default=5, metavar="N", help="steps before them (default 5)")
     add("--name", help="what the point is called in tables (default: its layout)")
     add("--overwrite", action="store_true", help="replace the results in FOLDER; no sweep's")
@@ -134,8 +140,8 @@ def add_trace_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--nvtx",
         action="store_true",
-        help="GPU only: name the phases for Nsight Systems and mark the measured steps, for "
-        "nsys profile --capture-range=cudaProfilerApi",
+        help="GPU only, without --trace: name the phases for Nsight Systems and mark the divided "
+        "steps, for nsys profile --capture-range=cudaProfilerApi",
     )
 
 

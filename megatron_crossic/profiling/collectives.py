@@ -10,7 +10,7 @@ does context parallelism, inside attention.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -38,7 +38,32 @@ def watching_tensor_ranks(clock: PhaseClock, group: dist.ProcessGroup) -> Iterat
                    for place, name in places]  # fmt: skip
         for place, name, function in watched:
             stack.enter_context(patch.object(place, name, function))
+        manager = _watched_manager(dist._coalescing_manager, clock, group)
+        stack.enter_context(patch.object(dist, "_coalescing_manager", manager))
         yield
+
+
+def _watched_manager(
+    function: Callable[..., AbstractContextManager[Any]],
+    clock: PhaseClock,
+    group: dist.ProcessGroup,
+) -> Callable[..., AbstractContextManager[Any]]:
+    """Several collectives as one, as Transformer Engine gathers blockwise FP8: it starts, and
+    unless it is asynchronous is waited for, where the context ends."""
+
+    @contextmanager
+    def managed(*args: Any, **options: Any) -> Iterator[Any]:
+        if group not in (*args[:1], options.get("group")):
+            with function(*args, **options) as works:
+                yield works
+            return
+        manager = function(*args, **options)
+        works = manager.__enter__()
+        yield _WatchedWork(works, clock)
+        with clock.phase(TENSOR_PHASE):
+            manager.__exit__(None, None, None)
+
+    return managed
 
 
 def _watched(

@@ -8,6 +8,7 @@ from pathlib import Path
 from megatron_crossic.backend import select_backend
 from megatron_crossic.errors import ConfigError, CrossicError
 from megatron_crossic.files import atomic_output, refuse_existing, write_text_atomically
+from megatron_crossic.profiling.claim import POINTS_FOLDER, clear
 from megatron_crossic.profiling.compare import compare
 from megatron_crossic.profiling.compare import to_markdown as comparison
 from megatron_crossic.profiling.document import (
@@ -24,7 +25,7 @@ from megatron_crossic.profiling.picture import to_png
 from megatron_crossic.profiling.planning import MeasureOptions, plan_profile
 from megatron_crossic.profiling.point import layout_name, to_point
 from megatron_crossic.profiling.points import SweepPoint, sweep_points
-from megatron_crossic.profiling.sweep import POINTS_FOLDER, Sweep, run_sweep
+from megatron_crossic.profiling.sweep import Sweep, run_sweep
 from megatron_crossic.profiling.table import to_markdown
 from megatron_crossic.train.options import parse
 
@@ -122,6 +123,8 @@ def _sweep(request: Request) -> list[Point]:
     points = sweep_points(request.sweep)
     if not request.sweep:
         points = [SweepPoint(name=request.name or "one point", settings={})]
+        if request.overwrite:
+            clear(request.folder)
     sweep = Sweep(
         folder=request.folder,
         script=request.script,
@@ -130,6 +133,7 @@ def _sweep(request: Request) -> list[Point]:
         launcher=request.launcher,
         processes=request.processes,
         retry=request.retry,
+        name=None if request.sweep else points[0].name,
     )
     return run_sweep(sweep, points)
 

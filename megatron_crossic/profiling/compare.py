@@ -7,6 +7,7 @@ spread. The draws have a fixed seed, so the same files give the same answer.
 
 What the interval cannot know is how much two runs of the same differ, on other nodes or another
 day. Measure the baseline twice: two results of the same configuration should be within the spread.
+And of many points that are the same, one in twenty differs by this rule.
 """
 
 from collections.abc import Sequence
@@ -74,7 +75,7 @@ def _names(points: Sequence[Point]) -> str:
 
 
 def _difference(first: Point, second: Point) -> Difference:
-    for what, work in (("model", _model), ("tokens a step", _tokens)):
+    for what, work in (("model", _model), ("tokens a step", _tokens), ("attention scope", _scope)):
         if work(first) != work(second):
             raise DataError(
                 f"points that are compared must have the same {what}, got others in "
@@ -93,6 +94,10 @@ def _difference(first: Point, second: Point) -> Difference:
 
 def _model(point: Point) -> Any:
     return point["model"], point["work"]["seq_length"]
+
+
+def _scope(point: Point) -> Any:
+    return point["config"]["data"]["attention_scope"]
 
 
 def _tokens(point: Point) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from megatron_crossic.profiling.parts import PARTS, Parts, to_shares
+from megatron_crossic.profiling.parts import PARTS, Parts, communication, to_shares
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +49,8 @@ class Work:
     flops_per_token_causal: int
     flops_per_token_full: int
     peak_flops: float | None
-    """FLOP/s of one device; None where it is not known."""
+    """FLOP/s of one device; None where it is not known, or where attention ends within a window:
+    the FLOPs a token are those of whole windows, and a utilization from them would be too high."""
     num_tokens: int
     """Tokens a step, padding included: the device computes them."""
 
@@ -78,6 +79,7 @@ def shares(ranks: Sequence[Parts]) -> dict[str, Any]:
         "mean": to_shares(mean),
         "busiest": to_shares(ranks[busiest]),
         "busiest_rank": busiest,
+        "communication": communication(to_shares(mean)),
     }
 
 

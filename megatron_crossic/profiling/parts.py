@@ -43,6 +43,7 @@ PARTS = (
     "rest",
 )
 COMMUNICATION = ("gradients", "tensor", "transfer")
+"""Parts in which ranks exchange something, waiting for slower ones in the first two included."""
 TENSOR_PHASE = "tensor-parallel"
 _SCHEDULE = "forward-backward"
 _WAITING = "waiting"  # for other stages or their data; divided into transfer and bubble
@@ -111,6 +112,11 @@ def _part_of(phase: str, schedule: str) -> str:
     if phase.startswith("optimizer-"):
         return "optimizer"
     return "gradients" if "grads" in phase else REST
+
+
+def communication(parts: Parts) -> float:
+    """What the parts of communication are together."""
+    return sum(parts[name] for name in COMMUNICATION)
 
 
 def to_shares(seconds: Parts) -> dict[str, float]:

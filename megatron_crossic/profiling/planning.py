@@ -16,6 +16,7 @@ class MeasureOptions:
     """How much is measured, and who else watches."""
 
     steps: int = 20
+    """Timed steps, and as many again that are divided into parts."""
     warmup: int = 5
     """Steps before the measured ones: kernels are chosen and memory is taken in the first."""
     trace: TraceOptions = field(default_factory=TraceOptions)
@@ -33,6 +34,11 @@ class MeasureOptions:
                 f"--trace-ranks must be from 0 to {world_size - 1} and --trace-steps at least 1, "
                 f"got {', '.join(map(str, self.trace.ranks))} and {self.trace.steps}. Name ranks "
                 "there are."
+            )
+        if self.nvtx and self.trace.ranks:
+            raise ConfigError(
+                "--nvtx must go without --trace, got both. Make one after the other: a GPU's "
+                "activities are told to one tool at a time."
             )
         if self.nvtx and backend.NAME != "cuda":
             raise ConfigError(
@@ -67,6 +73,6 @@ def plan_profile(
         wandb=None,
     )
     plan = make_plan(quiet, backend, world_size=world_size)
-    needed = options.warmup + options.steps + options.trace.num_steps
+    needed = options.warmup + 2 * options.steps + options.trace.num_steps
     longer = replace(plan.config, num_steps=max(plan.config.num_steps, needed))
     return replace(plan, config=longer)

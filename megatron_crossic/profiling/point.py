@@ -53,8 +53,10 @@ def to_point(found: Measurement, options: MeasureOptions, backend: Backend, *, n
         "work": asdict(work),
         "num_steps": options.steps,
         "num_warmup_steps": options.warmup,
+        "nvtx": options.nvtx,
         "step_seconds": spread,
         "every_step_seconds": seconds,
+        "divided_step_seconds": spread_to_record(divided_step_seconds(found.ranks)),
         **rates(work, seconds=spread["median"]),
         "energy": joules_per_token(
             [one.joules for one in found.ranks],
@@ -77,13 +79,14 @@ def work_of(plan: RunPlan, backend: Backend) -> Work:
         )
         for causal in (True, False)
     )
+    peak = peak_flops(backend.device_name(), config.precision.compute)
     return Work(
         seq_length=length,
         global_batch_size=config.global_batch_size,
         num_devices=plan.world_size,
         flops_per_token_causal=causal,
         flops_per_token_full=full,
-        peak_flops=peak_flops(backend.device_name(), config.precision.compute),
+        peak_flops=peak if config.data.attention_scope == "window" else None,
         num_tokens=config.global_batch_size * length,
     )
 
@@ -115,7 +118,12 @@ def layout_name(plan: RunPlan) -> str:
 
 
 def step_seconds(ranks: Sequence[RankRecord]) -> list[float]:
-    """Seconds of each step: of the rank that took longest."""
+    """Seconds of each timed step: of the rank that took longest."""
+    return [max(step) for step in zip(*(one.every_step_seconds for one in ranks), strict=True)]
+
+
+def divided_step_seconds(ranks: Sequence[RankRecord]) -> list[float]:
+    """The same of the steps with phases."""
     each = zip(*(one.steps for one in ranks), strict=True)
     return [max(step.seconds for step in steps) for steps in each]
 
@@ -153,7 +161,7 @@ def _rank_to_record(one: RankRecord, parts: dict[str, float]) -> dict[str, Any]:
     record = {name: value for name, value in asdict(one).items() if name != "steps"}
     return {
         **record,
-        "every_step_seconds": [step.seconds for step in one.steps],
+        "every_divided_step_seconds": [step.seconds for step in one.steps],
         "seconds_by_part": parts,
         "shares": to_shares(parts),
         "seconds_by_phase": {

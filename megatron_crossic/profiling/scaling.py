@@ -72,6 +72,7 @@ def _check_comparable(named: Sequence[tuple[str, Point]]) -> None:
     facts: dict[str, Callable[[Point], Any]] = {
         "model": lambda point: point["model"],
         "sequence length": lambda point: point["work"]["seq_length"],
+        "attention scope": lambda point: point["config"]["data"]["attention_scope"],
         "precision": lambda point: _precision(point["config"]["precision"]),
         "LoRA": lambda point: point["config"]["lora"],
         "device": lambda point: point["environment"]["device"],

@@ -8,7 +8,8 @@
       profile.json, .md, .png  all points so far
 
 A point that fails costs itself only. The same command goes on with the points that are missing;
-more values of `--sweep` add points to those that are there.
+more values of `--sweep` add points to those that are there. A request to stop ends the sweep and
+leaves nothing of the point it met.
 """
 
 import json
@@ -16,29 +17,34 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from megatron_crossic.errors import ConfigError, CrossicError
+from megatron_crossic.errors import ConfigError
 from megatron_crossic.files import remove_quietly, write_text_atomically
+from megatron_crossic.profiling.claim import POINTS_FOLDER, claim, resolved
 from megatron_crossic.profiling.document import (
     PROFILE_FILE,
     Point,
     read_profile,
     write_profile,
 )
-from megatron_crossic.profiling.failure import FAILURE_FILE, FAILURE_VARIABLE, failure_of
+from megatron_crossic.profiling.failure import (
+    FAILURE_FILE,
+    FAILURE_VARIABLE,
+    StoppedError,
+    failure_of,
+)
 from megatron_crossic.profiling.launch import launch_words, num_nodes, run_logged
 from megatron_crossic.profiling.points import SweepPoint
 from megatron_crossic.train.options import parse
 
-SWEEP_FILE = "sweep.json"
-POINTS_FOLDER = "points"
 LOG_FILE = "log.txt"
+_LATEST_SIGHT = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,11 +63,21 @@ class Sweep:
     """Processes on each node; None: a GPU each, or on the CPU as few as a layout needs."""
     retry: bool
     """Whether points that gave nothing are measured again."""
+    name: str | None = None
+    """That of the only point, where there is no sweep."""
 
 
 def run_sweep(sweep: Sweep, points: Sequence[SweepPoint]) -> list[Point]:
     """Measure what is missing; all points, with their reasons where they failed."""
-    _claim(sweep)
+    common = {
+        "options": list(sweep.options),
+        "own_options": list(sweep.own_options),
+        "processes": sweep.processes,
+        "nodes": num_nodes(),
+        "name": sweep.name,
+        "config": resolved(sweep.options),
+    }
+    claim(sweep.folder, common)
     missing = [point for point in points if _found(sweep, point, retry=sweep.retry) is None]
     if len(missing) < len(points):
         _say(f"{len(points) - len(missing)} of {len(points)} points are there already")
@@ -88,32 +104,6 @@ def _line(found: Point) -> str:
     )
 
 
-def _claim(sweep: Sweep) -> None:
-    """Take the folder, or refuse one that holds something else."""
-    common = {
-        "options": list(sweep.options),
-        "own_options": list(sweep.own_options),
-        "processes": sweep.processes,
-        "nodes": num_nodes(),
-    }
-    path = sweep.folder / SWEEP_FILE
-    if path.exists():
-        before: Any = json.loads(path.read_bytes())
-        other = [name for name in common if before.get(name) != common[name]]
-        if other:
-            raise ConfigError(
-                f"--output-folder must be new or that of the same sweep, got {sweep.folder} with "
-                f"other {', '.join(other)}. Give another folder, or the same options."
-            )
-    elif (sweep.folder / PROFILE_FILE).exists():
-        raise ConfigError(
-            f"--output-folder must be new or that of the same sweep, got {sweep.folder} with "
-            f"another {PROFILE_FILE}. Give another folder."
-        )
-    else:
-        write_text_atomically(path, json.dumps(common, indent=1) + "\n")
-
-
 def _found(sweep: Sweep, point: SweepPoint, *, retry: bool = False) -> Point | None:
     """What is known of a point; None where it is to be measured."""
     folder = sweep.folder / POINTS_FOLDER / point.folder
@@ -137,25 +127,43 @@ def _measure(sweep: Sweep, point: SweepPoint) -> Point:
     told = _refusal(sweep, point)
     if told is None:
         code = _start(sweep, point, log=log, failure=running)
-        if not (folder / PROFILE_FILE).exists():
+        if not appears(folder / PROFILE_FILE, patience=_patience(code)):
             told = dict(failure_of(running, exit_code=code, log=log))
     remove_quietly(running)
     if told is not None:
+        if told["status"] == "stopped":
+            raise StoppedError(
+                f"a sweep must measure all its points, got a stop in {point.name}: "
+                f"{told['reason'].rstrip('.')}. Start the same command again: it goes on "
+                "with this point."
+            )
         write_text_atomically(failure, json.dumps(told))
     found = _found(sweep, point)
     assert found is not None, "a point has figures or a reason"
     return found
 
 
+def _patience(exit_code: int) -> float:
+    """Seconds in which a file that another node has written must be seen here."""
+    return _LATEST_SIGHT if exit_code == 0 and num_nodes() > 1 else 0.0
+
+
+def appears(path: Path, *, patience: float) -> bool:
+    """Whether the file is there within so many seconds; a network file system may show it late."""
+    end = time.monotonic() + patience
+    while not path.exists():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(min(1.0, patience))
+        os.listdir(path.parent)  # makes NFS look again
+    return True
+
+
 def _refusal(sweep: Sweep, point: SweepPoint) -> dict[str, Any] | None:
     """What the values alone show to be wrong needs no process."""
-    return _caught(lambda: parse([*sweep.options, *point.options]))
-
-
-def _caught(call: Callable[[], object]) -> dict[str, Any] | None:
     try:
-        call()
-    except CrossicError as error:
+        parse([*sweep.options, *point.options])
+    except ConfigError as error:
         return {"status": "refused", "reason": str(error)}
     return None
 

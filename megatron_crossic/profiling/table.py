@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from megatron_crossic.profiling.document import Point, measured
-from megatron_crossic.profiling.parts import PARTS
+from megatron_crossic.profiling.parts import PARTS, communication
 
 _NONE = "–"
 _HEADS = (
@@ -30,11 +30,18 @@ def to_markdown(points: Sequence[Point]) -> str:
     blocks = ["# Throughput\n"]
     if found:
         blocks += [
-            _made_with(found[0]),
+            _made_with(found),
             table(_HEADS, map(_figures, found)),
             "Shares of the step, mean of all ranks, in %:\n",
             table(
-                ("point", *PARTS, "sum without rest", "bubble, % of the passes", "in theory"),
+                (
+                    "point",
+                    *PARTS,
+                    "communication",
+                    "sum without rest",
+                    "bubble, % of the passes",
+                    "in theory",
+                ),
                 map(_shares, found),
             ),
         ]
@@ -52,14 +59,31 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, align: str = "
     return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |\n" for row in lines)
 
 
-def _made_with(point: Point) -> str:
-    environment, work = point["environment"], point["work"]
-    versions = environment["versions"]
-    return (
+def _made_with(points: Sequence[Point]) -> str:
+    """Once for all points, or for each group of points that were made alike."""
+    names: dict[str, list[str]] = {}
+    for point in points:
+        names.setdefault(_description(point), []).append(point["name"])
+    if len(names) == 1:
+        return f"{next(iter(names))}\n"
+    return "".join(f"- {', '.join(alike)}: {made}\n" for made, alike in names.items())
+
+
+def _description(point: Point) -> str:
+    environment, work, config = point["environment"], point["work"], point["config"]
+    versions, scope = environment["versions"], config["data"]["attention_scope"]
+    steps = point["num_steps"]
+    text = (
         f"{environment['device']}, {environment['backend']} backend; PyTorch {versions['torch']}, "
         f"megatron-core {versions['megatron-core']}; windows of {work['seq_length']:,} tokens, "
-        f"{point['config']['precision']['compute']}; {point['num_steps']} steps after "
-        f"{point['num_warmup_steps']} of warm-up.\n"
+        f"{config['precision']['compute']}; {steps} steps after {point['num_warmup_steps']} of "
+        f"warm-up, and {steps} more for the shares."
+    )
+    if scope == "window":
+        return text
+    return (
+        f"{text} Attention within a {scope}: TFLOP/s count it over the whole window, more than is "
+        "computed, so there is no MFU."
     )
 
 
@@ -87,6 +111,7 @@ def _shares(point: Point) -> list[str]:
     return [
         point["name"],
         *(percent(mean[name]) for name in PARTS),
+        percent(communication(mean)),
         percent(1 - mean["rest"]),
         percent(point["bubble"]["measured"]),
         percent(point["bubble"]["in_theory"]),

@@ -60,7 +60,12 @@ def test_points_are_matched_by_name_and_single_ones_without() -> None:
 
 @pytest.mark.parametrize(
     ("other", "what"),
-    [({"batch": 16}, "tokens a step"), ({"seq_length": 50}, "model"), ({"num_layers": 3}, "model")],
+    [
+        ({"batch": 16}, "tokens a step"),
+        ({"seq_length": 50}, "model"),
+        ({"num_layers": 3}, "model"),
+        ({"scope": "chunk"}, "attention scope"),
+    ],
 )
 def test_other_work_does_not_compare(other: dict[str, Any], what: str) -> None:
     with pytest.raises(DataError, match=f"the same {what}, got others in a and b"):

@@ -6,7 +6,7 @@ import pynvml
 import pytest
 
 from megatron_crossic.backend import select_backend
-from megatron_crossic.profiling.energy import meter_by_uuid, meter_of
+from megatron_crossic.profiling.energy import Reading, meter_by_uuid, meter_of, used
 
 
 class Board(ModuleType):
@@ -17,6 +17,7 @@ class Board(ModuleType):
     def __init__(self) -> None:
         super().__init__("board")
         self.millijoules = 0
+        self.is_lost = False
 
     def nvmlInit(self) -> None:
         pass
@@ -27,31 +28,38 @@ class Board(ModuleType):
         return uuid
 
     def nvmlDeviceGetTotalEnergyConsumption(self, _: str) -> int:
+        if self.is_lost:
+            raise ValueError("GPU is lost")
         self.millijoules += 1500
         return self.millijoules
 
 
 def test_millijoules_are_joules() -> None:
     meter = meter_by_uuid(Board(), "GPU-1")
-    first, second = meter.joules(), meter.joules()
-    assert first is not None
-    assert second is not None
-    assert second - first == pytest.approx(1.5)
+    assert used(meter.reading(), meter.reading()).joules == pytest.approx(1.5)
 
 
 def test_what_nvml_refuses_is_a_reason() -> None:
-    meter = meter_by_uuid(Board(), "GPU-2")
-    assert meter.joules() is None
-    assert meter.reason == "NVML has no energy of GPU-2: Not Found"
+    found = meter_by_uuid(Board(), "GPU-2").reading()
+    assert found == Reading(reason="NVML has no energy of GPU-2: Not Found")
+
+
+def test_what_nvml_refuses_later_is_a_reason() -> None:
+    board = Board()
+    meter = meter_by_uuid(board, "GPU-1")
+    before = meter.reading()
+    board.is_lost = True
+    found = used(before, meter.reading())
+    assert found == Reading(reason="NVML has no energy of GPU-1: GPU is lost")
 
 
 def test_nvidias_library_without_a_gpu_is_a_reason() -> None:
-    meter = meter_by_uuid(pynvml, "GPU-none")
-    assert meter.joules() is None
-    assert str(meter.reason).startswith("NVML has no energy of GPU-none: ")
+    found = meter_by_uuid(pynvml, "GPU-none").reading()
+    assert found.joules is None
+    assert str(found.reason).startswith("NVML has no energy of GPU-none: ")
 
 
 def test_a_cpu_has_no_meter() -> None:
-    meter = meter_of(select_backend("cpu"))
-    assert meter.joules() is None
-    assert "this run has none" in str(meter.reason)
+    found = meter_of(select_backend("cpu")).reading()
+    assert found.joules is None
+    assert "this run has none" in str(found.reason)

@@ -50,6 +50,9 @@ def test_shares_of_the_mean_rank_and_of_the_busiest() -> None:
     assert found["busiest_rank"] == 1
     assert found["busiest"] == parts(forward=0.75, gradients=0.25)
     assert found["mean"] == parts(forward=0.5, gradients=0.125, bubble=0.375)
+    assert found["communication"] == 0.125
+    (one,) = (shares([parts(gradients=1, tensor=2, transfer=4, forward=1)]),)
+    assert one["communication"] == 7 / 8
 
 
 def test_the_bubble_is_a_share_of_the_passes_alone() -> None:

@@ -54,7 +54,8 @@ def check(point: Point, *, ranks: int) -> None:
     assert len(point["every_step_seconds"]) == OPTIONS.steps
     for rank in point["ranks"]:
         parts, phases = rank["seconds_by_part"], rank["seconds_by_phase"]
-        seconds = sum(rank["every_step_seconds"]) / OPTIONS.steps
+        seconds = sum(rank["every_divided_step_seconds"]) / OPTIONS.steps
+        assert len(rank["every_step_seconds"]) == OPTIONS.steps
         assert set(parts) == set(PARTS)
         assert min(parts.values()) >= 0
         # The parts and the phases both divide the step: nothing counts twice, nothing is lost.
@@ -84,6 +85,8 @@ def test_parts_of_two_ranks_are_the_step(inputs: Path, tmp_path: Path, layout: s
     assert (shares["tensor"] > 0) == (layout == "TP2")
     assert (shares["bubble"] > 0) == (shares["transfer"] > 0) == (layout == "PP2")
     assert point["bubble"]["in_theory"] == (1 / 5 if layout == "PP2" else None)
+    communication = shares["gradients"] + shares["tensor"] + shares["transfer"]
+    assert point["shares"]["communication"] == pytest.approx(communication)
     has_gather = "params-all-gather" in point["ranks"][0]["seconds_by_phase"]
     assert has_gather == (layout == "DP2+DO")
 
@@ -121,6 +124,7 @@ def test_a_run_is_measured_as_it_is_and_left_as_it_was(inputs: Path, tmp_path: P
         (MeasureOptions(steps=1), "--steps must be at least 2 and --warmup at least 0, got 1 and"),
         (MeasureOptions(warmup=-1), "got 20 and -1"),
         (MeasureOptions(nvtx=True), "--nvtx must go with a GPU, got the cpu backend"),
+        (MeasureOptions(nvtx=True, trace=TraceOptions(ranks=(0,))), "--nvtx must go without"),
         (MeasureOptions(trace=TraceOptions(ranks=(0, 2))), "must be from 0 to 1 .* got 0, 2 and"),
         (MeasureOptions(trace=TraceOptions(ranks=(0,), steps=0)), "--trace-steps at least 1"),
     ],
@@ -138,4 +142,4 @@ def test_a_short_run_is_made_long_enough(inputs: Path, tmp_path: Path) -> None:
     plan = plan_profile(
         config, MeasureOptions(), select_backend("cpu"), world_size=1, folder=tmp_path
     )
-    assert plan.config.num_steps == 25
+    assert plan.config.num_steps == 45

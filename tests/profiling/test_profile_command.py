@@ -68,6 +68,27 @@ def test_where_every_point_is_refused_trying_again_does_not_help(
         profile(replace(asked, name="mine"))
 
 
+def test_one_point_in_processes_of_its_own_can_be_made_anew(inputs: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("raise ValueError('first')", encoding="utf-8")
+    asked = replace(request(inputs, tmp_path), script=script, launcher="{python}", name="mine")
+    with pytest.raises(CrossicError, match="ValueError: first"):
+        profile(asked)
+    script.write_text("raise ValueError('second')", encoding="utf-8")
+    with pytest.raises(CrossicError, match="ValueError: first"):
+        profile(asked)
+    again = replace(asked, options=(*asked.options, "--seed", "5"))
+    with pytest.raises(ConfigError, match=r"with other options, config\.seed\. Give another"):
+        profile(again)
+    with pytest.raises(CrossicError, match="ValueError: second"):
+        profile(replace(again, overwrite=True))
+    sweep = replace(asked, folder=tmp_path / "sweep", name=None, sweep=("seed=-1",))
+    with pytest.raises(ConfigError, match="seed=-1: refused"):
+        profile(sweep)
+    with pytest.raises(ConfigError, match="--overwrite must be of one point, got a sweep in"):
+        profile(replace(asked, folder=sweep.folder, overwrite=True))
+
+
 def test_a_job_of_several_nodes_starts_ranks_unless_it_is_one(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,8 +43,21 @@ def test_the_table_shows_figures_shares_and_reasons() -> None:
     figures = "| a | 2 | 2,000.0 | 1,500.0 to 2,500.0 | 1,000.0 to 3,000.0 | 400 | 200 | 2e-09 |"
     assert figures + " 4e-09 | 0.2 | 1.00 | – |" in text
     assert "| a | 0.0 | 25.0 | 50.0 |" in text
-    assert "| 25.0 | 75.0 | – | – |" in text
+    assert "| 25.0 | 0.0 | 75.0 | – | – |" in text
     assert "| b/c | refused | too large |" in text
+
+
+def test_the_head_is_of_every_point() -> None:
+    alike = to_markdown([point("a"), point("b")])
+    assert alike.count("backend; PyTorch") == 1
+    text = to_markdown(
+        [point("a"), point("b", compute="fp8"), point("c"), point("d", scope="pair")]
+    )
+    assert "- a, c: x86_64 CPU, cpu backend" in text
+    assert "- b: x86_64 CPU" in text
+    (line,) = (line for line in text.splitlines() if line.startswith("- d: "))
+    assert line.endswith("Attention within a pair: TFLOP/s count it over the whole window, more "
+                         "than is computed, so there is no MFU.")  # fmt: skip
 
 
 def test_a_picture_needs_figures() -> None:

@@ -36,6 +36,7 @@ def test_groups_by_hand() -> None:
     [
         ({"num_layers": 3}, "the same model, got another one in b (other)"),
         ({"seq_length": 200}, "the same sequence length, got 200 instead of 100 in b (other)"),
+        ({"scope": "pair"}, "the same attention scope, got pair instead of window in b (other)"),
         ({"compute": "fp8"}, "the same precision, got fp8, tensorwise instead of bf16, tensorwise"),
         ({"devices": 1}, "two numbers of devices .* got 2 points with [1] devices"),
     ],

@@ -7,10 +7,12 @@ import pytest
 from small_profiles import point
 from tiny_runs import tiny_config
 
+from megatron_crossic.config import ParallelConfig
 from megatron_crossic.errors import ConfigError
 from megatron_crossic.profiling.document import read_profile, write_profile
+from megatron_crossic.profiling.failure import StoppedError
 from megatron_crossic.profiling.points import sweep_points
-from megatron_crossic.profiling.sweep import Sweep, default_processes, run_sweep
+from megatron_crossic.profiling.sweep import Sweep, appears, default_processes, run_sweep
 from megatron_crossic.train.options import to_yaml
 
 # Stands in for profile_throughput.py: the seed says what becomes of a point.
@@ -32,6 +34,10 @@ if seed == "8":
 if seed == "9" and not (Path({folder!r}) / "second").exists():
     os.kill(os.getppid(), signal.SIGTERM)
     time.sleep(60)
+if seed == "6" and not (Path({folder!r}) / "second").exists():
+    Path(os.environ["CROSSIC_PROFILE_FAILURE"]).write_text(
+        json.dumps({{"status": "stopped", "reason": "SIGTERM."}}))
+    sys.exit(1)
 document = json.loads((Path({folder!r}) / "document").read_text())
 document["points"][0]["name"] = name
 (Path(folder) / "profile.json").write_text(json.dumps(document))
@@ -98,6 +104,32 @@ def test_a_killed_sweep_goes_on_where_it_was(sweep: Sweep, tmp_path: Path) -> No
     found = run_sweep(sweep, points)
     assert [point["status"] for point in found] == ["measured"] * 3
     assert started(tmp_path) == ["1", "9", "9", "2"]
+
+
+def test_a_request_to_stop_is_no_failure_of_its_point(sweep: Sweep, tmp_path: Path) -> None:
+    points = sweep_points(["seed=1,6,2"])
+    with pytest.raises(StoppedError, match="got a stop in seed=6: SIGTERM. Start the same command"):
+        run_sweep(sweep, points)
+    assert list(sweep.folder.rglob("failure.json*")) == []
+    (tmp_path / "second").touch()
+    assert [point["status"] for point in run_sweep(sweep, points)] == ["measured"] * 3
+    assert started(tmp_path) == ["1", "6", "6", "2"]
+
+
+def test_a_configuration_that_has_changed_is_refused_by_name(sweep: Sweep, tmp_path: Path) -> None:
+    points = sweep_points(["seed=1"])
+    run_sweep(sweep, points)
+    changed = tiny_config(tmp_path, parallel=ParallelConfig(tensor=2))
+    (tmp_path / "run.yaml").write_text(to_yaml(changed), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"with other config\.parallel\.tensor\. Give another"):
+        run_sweep(sweep, points)
+
+
+def test_a_file_may_be_seen_late(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    assert not appears(path, patience=0.01)
+    path.touch()
+    assert appears(path, patience=0)
 
 
 def test_a_folder_of_something_else_is_refused(sweep: Sweep) -> None:
