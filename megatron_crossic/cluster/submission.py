@@ -108,9 +108,7 @@ def examine(request: Request) -> Submission:
     )
 
 
-def sbatch_command(
-    request: Request, settings: Settings, run_dir: Path | None
-) -> tuple[str, ...]:
+def sbatch_command(request: Request, settings: Settings, run_dir: Path | None) -> tuple[str, ...]:
     """The arguments of sbatch; nothing of it passes through a shell."""
     gpus = settings.number("GPUS_PER_NODE")
     wanted = {
