@@ -66,7 +66,7 @@ submit() {
     fi
     command+=("${wait[@]}" "$@")
     if ! job=$("${command[@]}"); then
-        if ((${#jobs[@]})); then scancel "${jobs[@]}"; fi
+        if ((${#jobs[@]})); then scancel "${jobs[@]}" || true; fi
         fail "Slurm must accept the job $name, and does not (its reason is above). The jobs" \
             "submitted before it are cancelled: ${jobs[*]:-none}."
     fi

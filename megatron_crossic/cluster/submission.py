@@ -27,6 +27,7 @@ from megatron_crossic.cluster.partitions import (
     read_partitions,
 )
 from megatron_crossic.cluster.queue import QueuedJob, job_on, run_comment
+from megatron_crossic.cluster.sbatch_options import option_problems
 from megatron_crossic.cluster.script import parse_time, script_options, warning_seconds
 from megatron_crossic.cluster.settings import Settings, read_settings
 from megatron_crossic.config import RunConfig
@@ -50,7 +51,7 @@ class Request:
     changes: Mapping[str, str]
     """Settings of the site for this job alone."""
     sbatch_options: tuple[str, ...] = ()
-    """More options of sbatch, handed on as they are."""
+    """More options of sbatch, handed on as they are; none that decides about what is checked."""
     tokens_per_second: float | None = None
     profile: Path | None = None
 
@@ -77,7 +78,7 @@ def examine(request: Request) -> Submission:
     settings = read_settings(request.changes)
     script = _read_script(request.script)
     options = script_options(script) | script_options_of(request.sbatch_options)
-    problems = [*settings.problems]
+    problems = [*settings.problems, *option_problems(request.sbatch_options)]
     if request.num_nodes < 1:
         problems.append(f"--nodes must be at least 1, got {request.num_nodes}. Raise it.")
     limit = parse_time(request.time or options.get("time", "UNLIMITED"))
