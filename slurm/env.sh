@@ -60,6 +60,8 @@ if [[ -n "$CROSSIC_CONTAINER_IMAGE" ]]; then : "${CROSSIC_PYTHON:=python}"; fi
 # ------------------------------------------------------------------------------------- recovery
 # Look at nodes, GPUs and network before each attempt: on or off. It costs about 20 seconds.
 : "${CROSSIC_HEALTH_CHECK:=on}"
+# Seconds in which all ranks must have joined that check; a first start from a cold disk is slow.
+: "${CROSSIC_CHECK_SECONDS:=300}"
 # Bus bandwidth in GB/s that an all-reduce over all ranks must reach in that check; 0 reports it
 # only. Nodes of 8 H100 with 400 Gb/s a GPU reach some 300, one node alone some 400.
 : "${CROSSIC_MIN_ALLREDUCE_GBPS:=0}"

@@ -41,6 +41,7 @@ if [[ ! -e slurm/env.sh ]]; then
 fi
 source slurm/env.sh
 source slurm/common.sh
+source slurm/queue.sh
 source slurm/stages.sh
 
 declare -A given=([source-lang]=en [mode]=crossic [assembly]=best_fit [validation-fraction]=0.01
@@ -89,6 +90,7 @@ done
 find_what_is_left
 check_inputs
 refuse_other_options
+leave_outer_job
 refuse_jobs_in_queue
 if [[ -n "$dry_run" ]]; then
     echo "mkdir -p $(quoted "$output/logs")"

@@ -3,8 +3,6 @@
 # The stages of slurm/pipeline.sh: which are left, whether they can start, and their jobs.
 
 tables=(source-page source-redirect target-page target-redirect)
-# The jobs of this call: numbers, and for the report a line each.
-jobs=() rows=()
 
 # all_windows_complete PREFIX: a data set and, if there shall be some, its held-out windows.
 all_windows_complete() {
@@ -17,13 +15,17 @@ is_trained() {
     [[ "$(tail -n 1 "$output/run/slurm/attempts.jsonl" 2>/dev/null)" == *'"outcome": "done"'* ]]
 }
 
+# is_converted FOLDER FILE: whether slurm/convert.sbatch, or somebody else, has made it; of its own
+# folders it says as long as they are not compared with their source.
+is_converted() { [[ -e "$1/$2" && ! -e "$1.unchecked" ]]; }
+
 # find_what_is_left: in `left`, the stages that have to run.
 find_what_is_left() {
     declare -gA left=()
     is_trained || left[train]=yes
-    [[ -e "$output/hf/config.json" ]] || left[export]=yes
+    is_converted "$output/hf" config.json || left[export]=yes
     if [[ -z "${left[train]:-}" ]]; then return; fi
-    [[ -e "$output/base/latest" ]] || left[import]=yes
+    is_converted "$output/base" latest || left[import]=yes
     if ((${#windows[@]})) || all_windows_complete "$output/windows"; then return; fi
     left[windows]=yes
     if all_shards_complete; then return; fi
@@ -87,16 +89,6 @@ must_exist() {
     fi
 }
 
-# quoted WORD...: as a shell reads them, with quotes where they are needed.
-quoted() {
-    local word line=''
-    for word in "$@"; do
-        [[ "$word" =~ ^[A-Za-z0-9_./:=,@%+-]+$ ]] || word=${word@Q}
-        line+="${line:+ }$word"
-    done
-    printf '%s' "$line"
-}
-
 # written_options: what decides the content of data and model, a line each.
 written_options() {
     local name
@@ -118,47 +110,6 @@ refuse_other_options() {
         sed 's/;/; /g') || true
     [[ -z "$differ" ]] || fail "options must be those $output was made with, got $differ." \
         "Choose another --output, or remove what was made and $file."
-}
-
-# refuse_jobs_in_queue: an earlier call's jobs must not write the same files at the same time.
-refuse_jobs_in_queue() {
-    local earlier queued
-    [[ -z "$dry_run" && -e "$output/pipeline.jobs" ]] || return 0
-    earlier=$(paste -sd, "$output/pipeline.jobs")
-    # Slurm calls it an error if it knows none of them any more.
-    queued=$(squeue --noheader --format=%A --jobs="$earlier" 2>/dev/null | sort -un |
-        paste -sd' ') || true
-    [[ -z "$queued" ]] || fail "jobs of an earlier call must have ended, got $queued in the" \
-        "queue. Wait, or cancel them: scancel $queued"
-}
-
-# submit NAME AFTER ARGUMENT...: in `job`, a job that starts when those of AFTER (12:13) have ended
-# well. ARGUMENT... are options of sbatch, the script, and what is handed to it.
-submit() {
-    local name=$1 after=$2 log="$output/logs/$1-%j.log" command wait=()
-    shift 2
-    if [[ "$1" == --array* ]]; then log="$output/logs/$name-%A-%a.log"; fi
-    if [[ -n "$after" ]]; then
-        wait=(--dependency="afterok:$after" --kill-on-invalid-dep=yes)
-    fi
-    command=(sbatch --parsable --job-name="$name" --output="$log")
-    if [[ -n "$dry_run" ]]; then
-        # In the script that is printed the numbers of earlier jobs are variables.
-        printf "%s=\$(%s%s %s)\n" "$name" "$(quoted "${command[@]}")" "${wait:+ ${wait[*]}}" \
-            "$(quoted "$@")"
-        job="\$$name"
-        return
-    fi
-    command+=("${wait[@]}" "$@")
-    if ! job=$("${command[@]}"); then
-        if ((${#jobs[@]})); then scancel "${jobs[@]}"; fi
-        fail "Slurm must accept the job $name, and does not (its reason is above). The jobs" \
-            "submitted before it are cancelled: ${jobs[*]:-none}."
-    fi
-    job=${job%%;*}
-    jobs+=("$job")
-    rows+=("$(printf '%-10s %-8s %-16s %s' "$name" "$job" "${after:--}" \
-        "$(sed "s/%[jA]/$job/; s/%a/*/" <<<"$log")")")
 }
 
 # submit_stages: whatever is left, each after what it reads.
@@ -261,8 +212,6 @@ report() {
         echo "everything is complete; nothing is submitted. The trained model: $output/hf"
         return
     fi
-    written_options >"$output/pipeline.options"
-    printf '%s\n' "${jobs[@]}" >"$output/pipeline.jobs"
     printf '%-10s %-8s %-16s %s\n' stage job "waits for" log
     printf '%s\n' "${rows[@]}"
     printf '\nlook at the jobs    squeue --jobs=%s\n' "$(IFS=, && echo "${jobs[*]}")"

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from megatron_crossic.cluster.duration import positive
+from megatron_crossic.cluster.queue import is_of_a_job, outside_of_jobs
 from megatron_crossic.cluster.script import log_file
 from megatron_crossic.cluster.settings import Settings, read_settings
 from megatron_crossic.cluster.submission import Request, Submission, examine
@@ -55,7 +56,7 @@ def main() -> None:
 
 def submit(submission: Submission) -> str:
     """Queue the job; what to look at, and how to stop it."""
-    environment = {**os.environ, **submission.changes}
+    environment = {**outside_of_jobs(os.environ), **submission.changes}
     output = submission.options.get("output", "")
     Path(output).parent.mkdir(parents=True, exist_ok=True)  # Slurm does not make it
     called = subprocess.run(
@@ -80,8 +81,10 @@ def submit(submission: Submission) -> str:
 def dry_run_text(submission: Submission) -> str:
     """The exact command, what the job's environment gets, and the script."""
     changes = [f"{name}={shlex.quote(value)}" for name, value in submission.changes.items()]
+    dropped = sorted(filter(is_of_a_job, os.environ))
     return "\n".join(
         [
+            *(["", shlex.join(["unset", *dropped])] if dropped else []),
             "",
             " ".join([*changes, shlex.join(submission.command)]),
             "",

@@ -45,23 +45,32 @@ def partition_problems(
     limit: timedelta | None,
     account: str,
 ) -> list[str]:
-    """Why a job cannot run there. Without a name it is the cluster's default partition."""
-    found = [
-        one
-        for one in partitions
-        if (one["PartitionName"] == name if name else one.get("Default") == "YES")
-    ]
+    """Why a job cannot run there. Without a name it is the cluster's default partition.
+
+    Of several, `a,b`, Slurm takes the first that is free, so it must be able to run in each.
+    """
     names = ", ".join(one["PartitionName"] for one in partitions)
-    if not found:
-        got = name or "none, and there is no default"
-        return [
-            f"CROSSIC_PARTITION must be a partition of the cluster, got {got}. Choose from {names}."
-        ]
-    return [
-        *_state_problems(found[0], names),
-        *_size_problems(found[0], nodes=nodes, limit=limit),
-        *_account_problems(found[0], account),
-    ]
+    found: list[str] = []
+    for wanted in name.split(","):
+        chosen = _find(partitions, wanted)
+        if chosen is None:
+            got = wanted or ("an empty name" if name else "none, and there is no default")
+            found.append(
+                f"CROSSIC_PARTITION must be a partition of the cluster, got {got}. "
+                f"Choose from {names}."
+            )
+            continue
+        found += _state_problems(chosen, names)
+        found += _size_problems(chosen, nodes=nodes, limit=limit)
+        found += _account_problems(chosen, account)
+    return found
+
+
+def _find(partitions: Sequence[Partition], name: str) -> Partition | None:
+    for one in partitions:
+        if one["PartitionName"] == name if name else one.get("Default") == "YES":
+            return one
+    return None
 
 
 def _state_problems(chosen: Partition, names: str) -> Iterator[str]:

@@ -6,13 +6,17 @@ from datetime import timedelta
 
 from megatron_crossic.errors import ConfigError
 
-_OPTION = re.compile(r"^#SBATCH\s+--([\w-]+)(?:[=\s](\S+))?", re.MULTILINE)
+_OPTION = re.compile(r"^#SBATCH\s+(?:--([\w-]+)(?:[=\s](\S+))?|-([toJ])\s*(\S+))", re.MULTILINE)
+_SHORT = {"t": "time", "o": "output", "J": "job-name"}
 _TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
 
 
 def script_options(text: str) -> dict[str, str]:
-    """`#SBATCH --time=12:00:00` -> {"time": "12:00:00"}."""
-    return {match[1]: match[2] or "" for match in _OPTION.finditer(text)}
+    """`#SBATCH --time=12:00:00`, or `-t 12:00:00` -> {"time": "12:00:00"}."""
+    found = {}
+    for long, value, short, short_value in _OPTION.findall(text):
+        found[long or _SHORT[short]] = value or short_value
+    return found
 
 
 def warning_seconds(options: Mapping[str, str]) -> int:

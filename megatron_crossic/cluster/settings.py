@@ -19,6 +19,16 @@ from megatron_crossic.errors import ConfigError
 
 ENV_FILE = Path("slurm/env.sh")
 PREFIX = "CROSSIC_"
+_WHOLE_NUMBERS = (
+    "GPUS_PER_NODE",
+    "PROCESSES_PER_NODE",
+    "MAX_CRASHES",
+    "MAX_STARTS",
+    "FIRST_PORT",
+    "CHECK_SECONDS",
+    "SHUTDOWN_SECONDS",
+)
+_HIGHEST_PORT = 55_535
 _DECLARATION = re.compile(r': "\$\{(CROSSIC_\w+):=(.*)\}"')
 _NAME = re.compile(r"\bCROSSIC_\w+")
 _RESOLVE = (
@@ -111,6 +121,11 @@ def resolve(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def _is_whole(value: str) -> bool:
+    """As bash counts: 08 is no number there."""
+    return re.fullmatch("0|[1-9][0-9]*", value) is not None
+
+
 def value_problems(values: Mapping[str, str]) -> list[str]:
     """Every value that cannot work, as messages."""
 
@@ -122,9 +137,17 @@ def value_problems(values: Mapping[str, str]) -> list[str]:
         for name, choices in (("LAUNCH", ("torchrun", "srun")), ("HEALTH_CHECK", ("on", "off")))
         if get(name) not in choices
     ]
-    for name in ("GPUS_PER_NODE", "PROCESSES_PER_NODE", "MAX_CRASHES"):
-        if not get(name).isdecimal() and not (name == "PROCESSES_PER_NODE" and not get(name)):
-            found.append(f"CROSSIC_{name} must be a whole number, got {get(name)!r}. Change it.")
+    found += [
+        f"CROSSIC_{name} must be a whole number, got {get(name)!r}. Change it."
+        for name in _WHOLE_NUMBERS
+        if PREFIX + name in values and not _is_whole(get(name))
+        if name != "PROCESSES_PER_NODE" or get(name)
+    ]
+    if _is_whole(get("FIRST_PORT")) and not 1024 <= int(get("FIRST_PORT")) <= _HIGHEST_PORT:
+        found.append(
+            f"CROSSIC_FIRST_PORT must be in 1024 to {_HIGHEST_PORT}, got {get('FIRST_PORT')}: up "
+            "to 10,000 is added to it. Change it."
+        )
     if get("GPUS_PER_NODE") == "0" and get("PROCESSES_PER_NODE") in ("", "0"):
         found.append(
             "CROSSIC_PROCESSES_PER_NODE must be given where nodes have no GPUs, got nothing with "
@@ -134,15 +157,8 @@ def value_problems(values: Mapping[str, str]) -> list[str]:
 
 
 def _environment_problems(image: str, python: str, venv: str) -> list[str]:
-    """An image is a file or a name in a registry; of a name nothing can be told from here."""
     if image:
-        is_file = image.startswith(("/", ".")) or image.endswith((".sqsh", ".sif"))
-        if is_file and not Path(image).exists():
-            return [
-                f"CROSSIC_CONTAINER_IMAGE must exist, got {image}. Import it first "
-                "(enroot import), or correct the path."
-            ]
-        return []
+        return _image_problems(image)
     path = Path(python or f"{venv}/bin/python")
     if os.access(path, os.X_OK):
         return []
@@ -150,6 +166,29 @@ def _environment_problems(image: str, python: str, venv: str) -> list[str]:
         f"CROSSIC_VENV must be a virtual environment, got no Python at {path}. Run make install, "
         "or set CROSSIC_VENV or CROSSIC_CONTAINER_IMAGE."
     ]
+
+
+def _image_problems(image: str) -> list[str]:
+    """pyxis takes what begins with `/` or `.` for a file, and all else for a registry's name.
+
+    Of a registry's name nothing can be told from here.
+    """
+    must = "CROSSIC_CONTAINER_IMAGE must"
+    if image.endswith(".sif"):
+        return [
+            f"{must} be an image that enroot reads, got {image} of Apptainer. Import the same "
+            "image by enroot import, which makes a .sqsh file."
+        ]
+    if image.startswith(("/", ".")):
+        if Path(image).is_file():
+            return []
+        return [f"{must} exist, got {image}. Import it first (enroot import), or correct the path."]
+    if Path(image).is_file() or image.endswith(".sqsh"):
+        return [
+            f"{must} begin with / or . where it is a file, got {image}, which pyxis would look for "
+            f"in a registry. Write ./{image}."
+        ]
+    return []
 
 
 def _shell_files() -> list[str]:

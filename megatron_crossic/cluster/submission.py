@@ -26,6 +26,8 @@ from megatron_crossic.cluster.partitions import (
     partition_problems,
     read_partitions,
 )
+from megatron_crossic.cluster.queue import QueuedJob, job_on, run_comment
+from megatron_crossic.cluster.sbatch_options import option_problems
 from megatron_crossic.cluster.script import parse_time, script_options, warning_seconds
 from megatron_crossic.cluster.settings import Settings, read_settings
 from megatron_crossic.config import RunConfig
@@ -49,7 +51,7 @@ class Request:
     changes: Mapping[str, str]
     """Settings of the site for this job alone."""
     sbatch_options: tuple[str, ...] = ()
-    """More options of sbatch, handed on as they are."""
+    """More options of sbatch, handed on as they are; none that decides about what is checked."""
     tokens_per_second: float | None = None
     profile: Path | None = None
 
@@ -76,7 +78,7 @@ def examine(request: Request) -> Submission:
     settings = read_settings(request.changes)
     script = _read_script(request.script)
     options = script_options(script) | script_options_of(request.sbatch_options)
-    problems = [*settings.problems]
+    problems = [*settings.problems, *option_problems(request.sbatch_options)]
     if request.num_nodes < 1:
         problems.append(f"--nodes must be at least 1, got {request.num_nodes}. Raise it.")
     limit = parse_time(request.time or options.get("time", "UNLIMITED"))
@@ -96,18 +98,18 @@ def examine(request: Request) -> Submission:
     )
     found, row = _cluster(request, settings, limit)
     return Submission(
-        command=sbatch_command(request, settings),
+        command=sbatch_command(request, settings, run_dir),
         changes=request.changes,
         script_text=script,
         options=options,
         settings=settings,
         run_dir=run_dir,
         rows=(*rows, ("cluster", row)),
-        problems=(*problems, *found, *_in_use(earlier)),
+        problems=(*problems, *found, *_in_use(run_dir, earlier)),
     )
 
 
-def sbatch_command(request: Request, settings: Settings) -> tuple[str, ...]:
+def sbatch_command(request: Request, settings: Settings, run_dir: Path | None) -> tuple[str, ...]:
     """The arguments of sbatch; nothing of it passes through a shell."""
     gpus = settings.number("GPUS_PER_NODE")
     wanted = {
@@ -117,6 +119,9 @@ def sbatch_command(request: Request, settings: Settings) -> tuple[str, ...]:
         "account": settings.get("ACCOUNT"),
         "partition": settings.get("PARTITION"),
         "qos": settings.get("QOS"),
+        # Some sites hand nothing over unless they are told to.
+        "export": "ALL",
+        "comment": "" if run_dir is None else run_comment(run_dir),
     }
     options = [f"--{name}={value}" for name, value in wanted.items() if value]
     return (
@@ -231,17 +236,21 @@ def _cluster(
     return problems, f"{len(partitions)} partitions asked"
 
 
-def _in_use(earlier: RunStatus | None) -> list[str]:
+def _in_use(run_dir: Path | None, earlier: RunStatus | None) -> list[str]:
     """Two jobs in one run directory would overwrite each other's checkpoints."""
-    if earlier is None or not earlier.attempts:
-        return []
-    job = earlier.attempts[-1].job
-    state = (
-        ask(["squeue", "--noheader", "--jobs", job, "--format", "%T"]) if job.isdecimal() else ""
-    )
-    if not state or not state.strip():
+    job = None if run_dir is None else job_on(run_dir) or _last_job(earlier)
+    if job is None:
         return []
     return [
-        f"run_dir must not be that of a job in the queue, got {earlier.run_dir} with job {job} "
-        f"({state.split()[0].lower()}). It goes on by itself; scancel {job} first to replace it."
+        f"run_dir must not be that of a job in the queue, got {run_dir} with job {job.number} "
+        f"({job.state.lower()}). It goes on by itself; scancel {job.number} first to replace it."
     ]
+
+
+def _last_job(earlier: RunStatus | None) -> QueuedJob | None:
+    """The job of the last attempt, which need not be the user's or have a comment."""
+    if earlier is None or not earlier.attempts or not earlier.attempts[-1].job.isdecimal():
+        return None
+    number = earlier.attempts[-1].job
+    state = (ask(["squeue", "--noheader", "--jobs", number, "--format", "%T"]) or "").split()
+    return QueuedJob(number=number, state=state[0], comment="") if state else None

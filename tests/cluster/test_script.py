@@ -6,6 +6,7 @@ import pytest
 from small_site import SCRIPT
 
 from megatron_crossic.cluster.partitions import parse_partitions, partition_problems
+from megatron_crossic.cluster.sbatch_options import option_problems
 from megatron_crossic.cluster.script import (
     log_file,
     parse_time,
@@ -40,6 +41,7 @@ def test_options_of_a_script() -> None:
     assert warning_seconds({}) == 0
     assert warning_seconds({"signal": "B:USR1"}) == 60
     assert script_options("#SBATCH --requeue\n") == {"requeue": ""}
+    assert script_options("#SBATCH -t 5\n#SBATCH -o%j\n") == {"time": "5", "output": "%j"}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,36 @@ def test_what_a_partition_refuses() -> None:
     ]
     assert "got 5 with MaxNodes 4. Lower" in problems(nodes=5)[0]
     assert "got 17 with TotalNodes 16 and MaxNodes 4" in problems(nodes=17)[0]
+    (in_one,) = problems("gpu,debug", nodes=2)
+    assert in_one.startswith("partition debug must be up")
+    assert "got cpu. Choose" in problems("gpu,cpu")[0]
     (account,) = problems(account="physics")
     assert account.endswith("got physics. Choose from bio,nlp.")
     (endless,) = problems(limit="UNLIMITED")
     assert "got no limit with 1-00:00:00" in endless
+
+
+@pytest.mark.parametrize(
+    ("option", "instead"),
+    [
+        ("--nodes=4", "--nodes"),
+        ("-N4", "--nodes"),
+        ("-HN 4", "--nodes"),
+        ("--time=5", "--time"),
+        ("-p debug", "--set CROSSIC_PARTITION or slurm/site.sh"),
+        ("--part=debug", "--set CROSSIC_PARTITION or slurm/site.sh"),
+        ("--gpus-per-node=4", "--set CROSSIC_GPUS_PER_NODE or slurm/site.sh"),
+        ("--gres=gpu:4", "--set CROSSIC_GPUS_PER_NODE or slurm/site.sh"),
+        ("-q", "--set CROSSIC_QOS or slurm/site.sh"),
+    ],
+)
+def test_options_of_sbatch_that_undo_what_was_checked(option: str, instead: str) -> None:
+    (problem,) = option_problems([option])
+    assert f"got {option}. Use {instead}." in problem
+
+
+def test_other_options_of_sbatch_are_handed_on() -> None:
+    others = ["--exclude=node03", "-x node03", "--time-min=5", "--gres=nvme:1", "--nice", "-H"]
+    assert option_problems(others) == []
+    (alone,) = option_problems(["--exclude=a", "node03"])
+    assert alone.startswith("--sbatch must be one option with its value")

@@ -98,12 +98,28 @@ def test_values_that_cannot_work(tmp_path: Path) -> None:
         ("GPUS_PER_NODE", "eight", "CROSSIC_GPUS_PER_NODE must be a whole number, got 'eight'"),
         ("GPUS_PER_NODE", "0", "CROSSIC_PROCESSES_PER_NODE must be given where nodes have no GPUs"),
         ("PYTHON", "none/bin/python", "CROSSIC_VENV must be a virtual environment, got no Python"),
+        ("MAX_STARTS", "08", "CROSSIC_MAX_STARTS must be a whole number, got '08'"),
+        ("FIRST_PORT", "60000", "CROSSIC_FIRST_PORT must be in 1024 to 55535, got 60000"),
+        ("CHECK_SECONDS", "5m", "CROSSIC_CHECK_SECONDS must be a whole number, got '5m'"),
+        ("SHUTDOWN_SECONDS", "", "CROSSIC_SHUTDOWN_SECONDS must be a whole number, got ''"),
         ("CONTAINER_IMAGE", image, f"CROSSIC_CONTAINER_IMAGE must exist, got {image}"),
+        ("CONTAINER_IMAGE", "x.sif", "CROSSIC_CONTAINER_IMAGE must be an image that enroot reads"),
     ):
         (problem,) = value_problems({**good, f"CROSSIC_{name}": value})
         assert problem.startswith(told)
+    Path(image).touch()
+    assert value_problems({**good, "CROSSIC_CONTAINER_IMAGE": image}) == []
     in_registry = {**good, "CROSSIC_CONTAINER_IMAGE": "nvcr.io#nvidia/pytorch:25.10-py3"}
     assert value_problems({**in_registry, "CROSSIC_PYTHON": "python"}) == []
+
+
+def test_an_image_file_must_look_like_one_to_pyxis(folder: Path) -> None:
+    (folder / "image").touch()
+    values = {"CROSSIC_LAUNCH": "srun", "CROSSIC_HEALTH_CHECK": "on"}
+    for name in ("image", "images/other.sqsh"):
+        (problem,) = value_problems({**values, "CROSSIC_CONTAINER_IMAGE": name})
+        assert problem.endswith(f"Write ./{name}.")
+    assert value_problems({**values, "CROSSIC_CONTAINER_IMAGE": "./image"}) == []
 
 
 def test_a_broken_site_file_is_an_error_of_the_user(folder: Path) -> None:

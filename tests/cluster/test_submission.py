@@ -58,6 +58,8 @@ def test_a_sound_job(folder: Path) -> None:
         "--nodes=2",
         "--time=20:00",
         "--gpus-per-node=0",
+        "--export=ALL",
+        f"--comment=run_dir={folder.resolve()}/runs/a",
         "slurm/pretrain.sbatch",
         "--config",
         "run.yaml",
@@ -73,6 +75,8 @@ def test_settings_and_options_reach_sbatch_as_words(folder: Path) -> None:
     assert submission.command[4:] == (
         "--account=a b; c",
         "--qos=long",
+        "--export=ALL",
+        f"--comment=run_dir={folder.resolve()}/runs/a",
         "--exclude=node03",
         "slurm/pretrain.sbatch",
         "--config",
@@ -80,7 +84,6 @@ def test_settings_and_options_reach_sbatch_as_words(folder: Path) -> None:
         "--seed",
         "3",
     )
-    assert folder.exists()
 
 
 def test_all_problems_are_told_at_once(folder: Path) -> None:
@@ -135,13 +138,12 @@ def test_a_dry_run_prints_the_script_and_another_submits_it(folder: Path) -> Non
         command = [sys.executable, str(TOOL), *words]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
-    script = folder / "bin" / "sbatch"
-    script.parent.mkdir()
-    script.write_text("#!/bin/sh\necho called >>calls\necho 17\n", encoding="utf-8")
-    script.chmod(0o755)
-    environment["PATH"] = f"{script.parent}:/usr/bin:/bin"
+    program(folder, "sbatch", "echo called >>calls; env >environment; echo 17")
+    environment |= {"PATH": f"{folder}/bin:/usr/bin:/bin", "SLURM_CONF": "/etc/slurm.conf"}
+    environment |= {"SLURM_NTASKS": "4", "SRUN_DEBUG": "3", "SALLOC_ACCOUNT": "x"}
     dry = run("--dry-run", "--set", "CROSSIC_QOS=a b", "--", "--config", "run.yaml")
     assert dry.returncode == 0, dry.stderr
+    assert "unset SALLOC_ACCOUNT SLURM_NTASKS SRUN_DEBUG\n" in dry.stdout
     assert "CROSSIC_QOS='a b' sbatch --parsable --nodes=1" in dry.stdout
     assert "# Partition of the jobs that train.\nCROSSIC_PARTITION=''" in dry.stdout
     assert dry.stdout.endswith((folder / "slurm" / "pretrain.sbatch").read_text(encoding="utf-8"))
@@ -151,3 +153,33 @@ def test_a_dry_run_prints_the_script_and_another_submits_it(folder: Path) -> Non
     assert "job      17\nlog      pretrain-17.log\n" in queued.stdout
     assert "python tools/status.py runs/b" in queued.stdout
     assert (folder / "calls").read_text(encoding="utf-8") == "called\n"
+    handed_on = (folder / "environment").read_text(encoding="utf-8").splitlines()
+    slurms = [line for line in handed_on if line.startswith(("SLURM_", "SRUN_", "SALLOC_"))]
+    assert slurms == ["SLURM_CONF=/etc/slurm.conf"]
+
+
+def program(folder: Path, name: str, body: str) -> None:
+    """Stands in for one of Slurm's programs, where folder/bin is on the PATH."""
+    script = folder / "bin" / name
+    script.parent.mkdir(exist_ok=True)
+    script.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+    script.chmod(0o755)
+
+
+def test_a_run_with_a_job_in_the_queue_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also before its first attempt, of which the run's folder could tell."""
+    monkeypatch.setenv("PATH", f"{folder}/bin:/usr/bin:/bin")
+    program(folder, "sbatch", "exit 1")
+    program(folder, "scontrol", "exit 1")
+    queue = f"16|RUNNING|(null)\n17|PENDING|run_dir={folder.resolve()}/runs/a\n"
+    (folder / "queue").write_text(queue, encoding="utf-8")
+    program(folder, "squeue", f"cat {folder}/queue")
+    (problem,) = examine(request()).problems
+    assert problem.startswith(
+        "run_dir must not be that of a job in the queue, got runs/a with job 17 (pending)."
+    )
+    assert examine(request("--run_dir", "runs/../runs/b")).problems == ()
+    (written_otherwise,) = examine(request("--run_dir", f"{folder}/runs/b/../a")).problems
+    assert "with job 17 (pending)" in written_otherwise

@@ -158,7 +158,7 @@ def test_an_attempt_without_end_runs_or_was_killed(tmp_path: Path) -> None:
     silent_for(folder, 3600)
     assert read(folder).state == "killed"
     assert to_do(folder).startswith(
-        "look at `squeue --job 17`: attempt 17.0 was killed from outside"
+        "look at `squeue --job 17`: attempt 17.0 was ended from outside"
     )
     attempts(folder, start(17), start(17, restart=1, ago=30))
     assert read(folder).state == "running", "the next attempt has just started"
@@ -183,7 +183,30 @@ def test_what_follows_an_end(tmp_path: Path) -> None:
     assert to_do(folder).startswith("nothing, while `squeue --job 17` shows it")
     attempts(folder, start(17), end(17, "left", "stop"))
     assert read(folder).state == "stopped"
-    assert to_do(folder).startswith("sbatch again to go on, for it was asked to leave")
+    told = "sbatch again to go on, for it was asked to leave, unless `squeue --job 17` shows it: "
+    assert to_do(folder).startswith(told), "Slurm may have taken it back: it was preempted"
+
+
+def test_what_slurm_decides_is_asked_of_slurm(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    for outcome in ("left", "crash"):
+        attempts(folder, start(17), end(17, outcome, "slurm"))
+        assert read(folder).state == "killed"
+        assert to_do(folder).startswith("look at `squeue --job 17`: attempt 17.0 was ended from")
+    assert ": crash (exit code 0), then what Slurm decides" in screen(read(folder), now=NOW)
+
+
+def test_a_stop_that_a_waiting_job_found(tmp_path: Path) -> None:
+    """It ends an attempt that never started; a job submitted later is the one that counts."""
+    folder = write_run(tmp_path / "run")
+    stopped = end(17, "left", "stop", restart=1)
+    attempts(folder, start(17), end(17, "left", "requeue"), stopped)
+    status = read(folder)
+    assert (status.state, status.attempts[-1].name) == ("stopped", "17.1")
+    assert "attempt    17.1 on ?: step 4 to 4" in screen(status, now=NOW)
+    attempts(folder, stopped, start(18, ago=30))
+    assert read(folder).attempts[-1].name == "18.0"
+    assert read(folder).state == "running"
 
 
 def test_a_run_that_failed_for_good_says_why(tmp_path: Path) -> None:
@@ -214,6 +237,9 @@ def test_unhealthy_nodes_are_named(tmp_path: Path) -> None:
     folder = attempts(write_run(tmp_path / "run"), start(9), end(9, "unhealthy", "requeue"))
     note(folder, "9.0", "unhealthy", "node01 2 uncorrected memory errors\n")
     assert "error      9.0 unhealthy: node01 2 uncorrected" in screen(read(folder), now=NOW)
+    assert "look at ExcNodeList in `scontrol show job 9`" in to_do(folder)
+    attempts(folder, start(9), end(9, "unhealthy", "stop"), start(10), end(10, "left", "requeue"))
+    assert "ExcNodeList" not in to_do(folder), "another job has another list"
 
 
 def test_only_the_last_attempts_are_shown(tmp_path: Path) -> None:

@@ -240,6 +240,56 @@ def test_a_dry_run_prints_a_script_and_submits_nothing(
     assert {"--nodes=2", "--gpus-per-node=8", "--time=20"} < set(train)
 
 
+def test_each_job_is_known_by_number_and_comment_as_soon_as_it_is_queued(
+    inputs: dict[str, str], tmp_path: Path
+) -> None:
+    """A call that is ended half-way leaves no job behind that the next one does not see."""
+    output, folder = tmp_path / "the out put", tmp_path / "bin"
+    folder.mkdir()
+    queue = tmp_path / "queue"
+    programs = {
+        "sbatch": f'printf "%s\\n" "$@" >>{tmp_path}/words; env >>{tmp_path}/environment\n'
+        f'echo "1$(wc -l <{tmp_path}/ended)"; echo >>{tmp_path}/ended\n'
+        f'[ "$(wc -l <{tmp_path}/ended)" -lt 3 ]',
+        "scancel": "exit 1",
+        "squeue": f'case "$*" in *--me*) cat {queue} ;; *) exit 1 ;; esac',
+    }
+    for name, body in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+    (tmp_path / "ended").touch()
+    queue.touch()
+    variables = {"PATH": f"{folder}:/usr/bin:/bin", "SLURM_NTASKS": "4", "SLURM_CONF": "/conf"}
+    arguments = ["--output", str(output), *options(inputs)]
+    ended = pipeline(*arguments, **variables)
+    assert ended.returncode == 2
+    assert text(output / "pipeline.jobs").split() == ["10", "11"]
+    assert (output / "pipeline.options").exists()
+    words = text(tmp_path / "words").splitlines()
+    assert words.count("--export=ALL") == 3
+    assert words.count(f"--comment=output={output}") == 3
+    environment = text(tmp_path / "environment")
+    assert "SLURM_CONF=/conf" in environment
+    assert "SLURM_NTASKS" not in environment
+
+    waiting = f"12|output={output}\n13|(null)\n14|run_dir={output}/run\n"
+    queue.write_text(waiting, encoding="utf-8")
+    again = pipeline(*arguments, **variables)
+    assert again.returncode == 2
+    assert "jobs of an earlier call must have ended, got 12 14 in the queue" in again.stderr
+
+
+def test_a_model_that_was_not_compared_is_imported_again(
+    inputs: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "out" / "base").mkdir(parents=True)
+    (tmp_path / "out" / "base" / "latest").touch()
+    arguments = ["--dry-run", "--output", str(tmp_path / "out"), *options(inputs)]
+    assert "import=" not in pipeline(*arguments).stdout
+    (tmp_path / "out" / "base.unchecked").touch()
+    assert "import=" in pipeline(*arguments).stdout
+
+
 def test_ready_windows_need_neither_tokenizer_nor_length(
     inputs: dict[str, str], tmp_path: Path
 ) -> None:

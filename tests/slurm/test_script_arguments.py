@@ -50,3 +50,43 @@ def test_what_is_complete_is_passed_over(tmp_path: Path) -> None:
     done = run_script("build_pairs.sbatch", "--output", str(output))
     assert done.returncode == 0
     assert done.stdout.endswith("is complete; nothing to do (--overwrite makes it anew)\n")
+
+
+def test_a_folder_that_was_not_compared_to_the_end_is_made_anew(tmp_path: Path) -> None:
+    output, asked = tmp_path / "qwen", tmp_path / "asked"
+    srun = tmp_path / "bin" / "srun"
+    srun.parent.mkdir()
+    srun.write_text(
+        f'#!/bin/sh\necho "$@" >{asked}\nmkdir -p {output}\ntouch {output}/latest\nexit $CODE\n',
+        encoding="utf-8",
+    )
+    srun.chmod(0o755)
+
+    def convert(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        asked.unlink(missing_ok=True)
+        path = f"{srun.parent}:{os.environ['PATH']}"
+        words = ("from-hf", "--hf", "x", "--output", str(output), *arguments)
+        return run_script(
+            "convert.sbatch", *words, CODE=str(code), PATH=path, SLURM_CPUS_ON_NODE="1"
+        )
+
+    assert convert(code=4).returncode == 4
+    assert "--overwrite" not in asked.read_text()
+    assert Path(f"{output}.unchecked").exists()
+    assert convert().returncode == 0
+    assert "--overwrite" in asked.read_text(), "it is the script's own"
+    assert not Path(f"{output}.unchecked").exists()
+    assert "is there already; nothing to do" in convert(code=1).stdout
+    assert not asked.exists()
+    assert convert("--overwrite", code=143).returncode == 143, "killed"
+    assert convert().returncode == 0
+    assert asked.exists()
+
+
+def test_the_folder_of_somebody_else_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "qwen").mkdir()
+    (tmp_path / "qwen" / "mine").touch()
+    words = ("from-hf", "--hf", "x", "--output", str(tmp_path / "qwen"))
+    done = run_script("convert.sbatch", *words, PATH="/bin:/usr/bin", SLURM_CPUS_ON_NODE="1")
+    assert done.returncode != 0
+    assert not (tmp_path / "qwen.unchecked").exists()

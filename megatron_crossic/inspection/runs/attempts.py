@@ -5,7 +5,8 @@
     RUN_DIR/slurm/17.0/outcome     `4 error`, and on a second line the reason
     RUN_DIR/slurm/17.0/unhealthy   `node03 2 uncorrected memory errors`, one line a bad node
 
-An attempt without an end was killed from outside, or is running.
+An attempt without an end was killed from outside, or is running. One without a start was asked to
+stop while it waited in the queue.
 """
 
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ class Attempt:
     outcome: str | None = None
     """done, left, error, crash or unhealthy; None where nobody noted it."""
     next: str | None = None
-    """requeue or stop."""
+    """requeue or stop; slurm where it was ended from outside and Slurm decides."""
     message: str = ""
     """The error, or why it left."""
     unhealthy: tuple[str, ...] = ()
@@ -59,12 +60,14 @@ def read_attempts(run_dir: Path) -> tuple[Attempt, ...]:
     folder = run_dir / SLURM_FOLDER
     starts: dict[tuple[str, int], Mapping[str, Any]] = {}
     ends: dict[tuple[str, int], Mapping[str, Any]] = {}
+    keys: dict[tuple[str, int], None] = {}
     for record in all_records(folder / ATTEMPTS_FILE):
         key = (visible_line(str(record.get("job", "?"))), int(number_of(record, "restart") or 0))
+        keys[key] = None
         (ends if record.get("event") == "end" else starts)[key] = record
     return tuple(
         _attempt(folder, key, starts.get(key, {}), ends.get(key, {}))
-        for key in dict.fromkeys([*starts, *ends])
+        for key in keys  # by their first line
     )
 
 
@@ -80,7 +83,7 @@ def _attempt(
         nodes=visible_line(str(start.get("nodes", "?"))),
         started=number_of(start, "time"),
         ended=number_of(end, "time"),
-        first_step=_whole(start, "step") or 0,
+        first_step=_whole(start or end, "step") or 0,
         last_step=_whole(end, "step"),
         exit_code=_whole(end, "exit_code"),
         outcome=visible_line(str(end["outcome"])) if "outcome" in end else noted,

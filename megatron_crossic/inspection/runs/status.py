@@ -20,7 +20,8 @@ from megatron_crossic.inspection.runs.curves import METRICS_FILE, VALIDATION_FIL
 from megatron_crossic.inspection.runs.tail import last_records, number_of
 
 State = Literal["running", "waiting", "killed", "stopped", "failed", "idle", "done"]
-"""waiting: Slurm starts it again; killed: an attempt never said that it ended; idle: no Slurm."""
+"""waiting: Slurm starts it again; killed: ended from outside, and files do not tell what Slurm does
+next; idle: no Slurm."""
 
 CHECKPOINTS_FOLDER = "checkpoints"
 RECENT_STEPS = 100
@@ -121,6 +122,8 @@ def _state(attempts: Sequence[Attempt], *, is_done: bool, is_fresh: bool) -> Sta
         return "done"
     if last.next == "requeue":
         return "waiting"
+    if last.next == "slurm":
+        return "killed"
     return "stopped" if last.outcome == "left" else "failed"
 
 

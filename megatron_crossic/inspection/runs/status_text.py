@@ -72,20 +72,35 @@ def advice(status: RunStatus) -> str:
     if status.state == "waiting":
         return (
             f"nothing, while `squeue --job {last.job}` shows it: Slurm starts it again, and "
-            f"{again}; where it is gone, sbatch again"
+            f"{again}; where it is gone, sbatch again{_left_out_nodes(status)}"
         )
     if status.state == "killed":
         return (
-            f"look at `squeue --job {last.job}`: attempt {last.name} was killed from "
+            f"look at `squeue --job {last.job}`: attempt {last.name} was ended from "
             f"outside, and Slurm starts it again unless it was cancelled; where it is gone, sbatch "
-            f"again: {again}"
+            f"again: {again}{_left_out_nodes(status)}"
         )
     if status.state == "stopped":
-        return f"sbatch again to go on, for it was asked to leave: {again}"
+        return f"sbatch again to go on, for it was asked to leave{_unless_queued(last)}: {again}"
     reason = (last_errors(status) or [f"exit code {last.exit_code}"])[-1]
-    # Of a lost node Slurm may put the job back by itself, after the batch script gave up.
-    unless = "" if last.outcome == "error" else f", unless `squeue --job {last.job}` shows it"
+    unless = "" if last.outcome == "error" else _unless_queued(last)
     return f"it has stopped for good{unless}: {reason}; mend that and sbatch again: {again}"
+
+
+def _unless_queued(last: Attempt) -> str:
+    """Slurm may put a job back by itself, after the batch script gave up or was asked to leave."""
+    return f", unless `squeue --job {last.job}` shows it"
+
+
+def _left_out_nodes(status: RunStatus) -> str:
+    """A job may wait for ever once too many nodes have failed its check."""
+    job = status.attempts[-1].job
+    if not any(one.job == job and one.outcome == "unhealthy" for one in status.attempts):
+        return ""
+    return (
+        f"; where it does not start, look at ExcNodeList in `scontrol show job {job}`: nodes that "
+        "failed the check are left out"
+    )
 
 
 def last_errors(status: RunStatus) -> list[str]:
@@ -110,7 +125,8 @@ def _attempt_lines(attempts: Sequence[Attempt], state: str) -> Iterator[str]:
             ended = "running" if is_last and state == "running" else "killed from outside"
         else:
             ended = f"{attempt.outcome or '?'} (exit code {attempt.exit_code})"
-            ended += f", then {attempt.next}" if attempt.next else ""
+            following = "what Slurm decides" if attempt.next == "slurm" else attempt.next
+            ended += f", then {following}" if following else ""
         steps = f"step {attempt.first_step:,} to {_number(attempt.last_step)}"
         when = f"{_date(attempt.started)} to {_date(attempt.ended)}"
         yield f"{'attempt':<11}{attempt.name} on {attempt.nodes}: {steps}, {when}: {ended}"
