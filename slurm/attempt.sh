@@ -97,7 +97,8 @@ check_nodes() {
     # torchrun would hide the exit code, and wait for a node that is not there.
     launch=0 CROSSIC_LAUNCH=srun run_ranks "$attempt" tools/check_nodes.py --run-dir "$run_dir" \
         --expect-devices "${SLURM_GPUS_PER_NODE:-$CROSSIC_GPUS_PER_NODE}" \
-        --unhealthy "$attempt/unhealthy" --min-allreduce-gbps "$CROSSIC_MIN_ALLREDUCE_GBPS" &
+        --unhealthy "$attempt/unhealthy" --min-allreduce-gbps "$CROSSIC_MIN_ALLREDUCE_GBPS" \
+        --timeout-seconds "$CROSSIC_CHECK_SECONDS" &
     until_it_ends $!
 }
 

@@ -159,7 +159,8 @@ def test_from_dumps_to_a_model_on_two_nodes(
     assert {line.split()[0] for line in noted} == set(stages)
     wanted = (
         f"--container-image=registry/image:1 --container-mounts={PROJECT}:{PROJECT},/data:/data "
-        f"--container-workdir={PROJECT} --no-container-mount-home"
+        f"--container-workdir={PROJECT} --no-container-mount-home "
+        "--container-env=TORCH_NCCL_ASYNC_ERROR_HANDLING"
     )
     assert {line.split(" ", 1)[1] for line in noted} == {wanted}
 
