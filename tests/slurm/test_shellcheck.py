@@ -27,6 +27,7 @@ def test_shellcheck_has_nothing_to_say() -> None:
 INTERNAL = {
     "CROSSIC_ROOT",
     "CROSSIC_SITE",
+    "CROSSIC_ATTEMPT",
     "CROSSIC_OUTCOME",
     "CROSSIC_NODE_LOGS",
     "CROSSIC_PROCESSES",
