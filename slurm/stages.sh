@@ -48,6 +48,7 @@ check_inputs() {
     local problems=() name path dumps=$((${#source_dump[@]} + ${#target_dump[@]})) kinds
     kinds=$(((dumps > 0) + (${#pairs[@]} > 0) + (${#windows[@]} > 0)))
     ((kinds == 1)) || problems+=("one of dumps, --pairs and --windows must be given, got $kinds")
+    must_be_seen output "$output"
     for path in "${windows[@]}"; do must_exist windows "$path.manifest.json"; done
     if [[ -n "${left[pairs]:-}" && "$dumps" != 0 ]]; then check_dumps; fi
     if [[ -n "${left[shards]:-}" ]]; then
@@ -86,7 +87,26 @@ must_exist() {
         problems+=("--$1 must be given, got none")
     elif [[ ! -r "$2" ]]; then
         problems+=("--$1 must be a path that exists, got $2")
+    else
+        must_be_seen "$1" "$2"
     fi
+}
+
+# must_be_seen NAME PATH: adds to `problems` where a container would not find it by this name.
+must_be_seen() {
+    local mounts mount from to name=0 place=0
+    [[ -n "$CROSSIC_CONTAINER_IMAGE" ]] || return 0
+    IFS=, read -ra mounts <<<"$PWD:$PWD,$CROSSIC_CONTAINER_MOUNTS"
+    for mount in "${mounts[@]}"; do
+        from=${mount%%:*} to=${mount#*:}
+        to=${to%%:*}
+        [[ "$from" != "$to" || "$(realpath -ms -- "$2")/" != "${to%/}/"* ]] || name=1
+        # A link may lead out of what is mounted.
+        from=$(realpath -m -- "$from")
+        [[ "$(realpath -m -- "$2")/" != "${from%/}/"* ]] || place=1
+    done
+    ((name && place)) || problems+=("--$1 must lie in the project's folder or in a folder that$(
+    ) CROSSIC_CONTAINER_MOUNTS mounts under its own name, got $2")
 }
 
 # written_options: what decides the content of data and model, a line each.

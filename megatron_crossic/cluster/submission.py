@@ -20,6 +20,7 @@ from megatron_crossic.cluster.duration import (
     limit_problems,
     time_row,
 )
+from megatron_crossic.cluster.mounts import mount_problems, on_host, parse_mounts
 from megatron_crossic.cluster.partitions import (
     account_problems,
     ask,
@@ -158,17 +159,33 @@ def _plan(
 ) -> tuple[RunConfig | None, RunPlan | None, list[str]]:
     """The configuration and the plan on that many processes, as far as they are sound."""
     config = None
+    problems: list[str] = []
     try:
         config = parse(request.arguments).config
         world_size = request.num_nodes * processes_per_node(settings)
         if world_size < 1:
             return config, None, []  # the settings have said so
-        problems = _folder_problems(config.run_dir)
-        plan = make_plan(config, _device(config, settings), world_size=world_size)
+        mounts = parse_mounts(settings.get("CONTAINER_MOUNTS"), project=Path.cwd())
+        has_container = bool(settings.get("CONTAINER_IMAGE"))
+        if has_container:
+            problems += mount_problems(config, mounts, config_file=_config_file(request.arguments))
+        problems += _folder_problems(config.run_dir)
+        seen = on_host(config, mounts) if has_container else config
+        plan = make_plan(seen, _device(config, settings), world_size=world_size)
         return config, plan, problems
     except CrossicError as error:
-        reasons = str(error).split("\n       ")
-        return config, None, reasons + ([] if config is None else _folder_problems(config.run_dir))
+        return config, None, str(error).split("\n       ") + problems
+
+
+def _config_file(arguments: Sequence[str]) -> Path | None:
+    """The value of the last --config."""
+    found = None
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word == "--config":
+            found = following
+        elif word.startswith("--config="):
+            found = word.partition("=")[2]
+    return Path(found) if found else None
 
 
 def _device(config: RunConfig, settings: Settings) -> DeviceRules:

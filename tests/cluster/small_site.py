@@ -19,6 +19,7 @@ if [[ -e "${CROSSIC_SITE:=slurm/site.sh}" ]]; then source "$CROSSIC_SITE"; fi
 : "${CROSSIC_PROCESSES_PER_NODE:=}"
 : "${CROSSIC_VENV:=.venv}"
 : "${CROSSIC_CONTAINER_IMAGE:=}"
+: "${CROSSIC_CONTAINER_MOUNTS:=}"
 if [[ -n "$CROSSIC_CONTAINER_IMAGE" ]]; then : "${CROSSIC_PYTHON:=python}"; fi
 : "${CROSSIC_PYTHON:=$CROSSIC_VENV/bin/python}"
 : "${CROSSIC_LAUNCH:=torchrun}"

@@ -36,7 +36,7 @@ def test_declarations_come_with_their_comments() -> None:
     )
     assert found["CROSSIC_CPU_PARTITION"].default == "$CROSSIC_PARTITION"
     assert (found["CROSSIC_QOS"].explanation, found["CROSSIC_GPUS_PER_NODE"].default) == ("", "8")
-    assert len(found) == 12
+    assert len(found) == 13
 
 
 def test_the_settings_of_the_project_are_declared_and_explained() -> None:

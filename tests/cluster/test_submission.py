@@ -131,6 +131,17 @@ def test_of_a_container_everything_is_assumed() -> None:
     assert gpu_elsewhere(same_software=False).problems(*options) == []
 
 
+def test_paths_are_looked_for_where_a_container_has_them_from(folder: Path, inputs: Path) -> None:
+    image = {**CPU_NODES, "CROSSIC_CONTAINER_IMAGE": "registry/image:1"}
+    unseen = told(examine(request(changes=image)))
+    names = {problem.split(" must lie in what the container sees")[0] for problem in unseen}
+    assert {"data.train", "checkpoint.initial"} <= names
+    config = (folder / "run.yaml").read_text(encoding="utf-8")
+    (folder / "run.yaml").write_text(config.replace(str(inputs), "/in"), encoding="utf-8")
+    mounted = {**image, "CROSSIC_CONTAINER_MOUNTS": f"{inputs}:/in"}
+    assert told(examine(request(changes=mounted))) == []
+
+
 def test_a_dry_run_prints_the_script_and_another_submits_it(folder: Path) -> None:
     environment = {**os.environ, **CPU_NODES}
 

@@ -125,7 +125,7 @@ def test_from_dumps_to_a_model_on_two_nodes(
     real = slurm.cluster.run("which", "srun").strip()
     variables = {
         "CROSSIC_CONTAINER_IMAGE": "registry/image:1",
-        "CROSSIC_CONTAINER_MOUNTS": "/data:/data",
+        "CROSSIC_CONTAINER_MOUNTS": f"/data:/data,{tmp_path.parent}:{tmp_path.parent}",
         "CONTAINER_CALLS": str(calls),
         "REAL_SRUN": real,
         "PATH": f"{fake.parent}:{slurm.cluster.env['PATH']}",
@@ -158,7 +158,8 @@ def test_from_dumps_to_a_model_on_two_nodes(
     noted = calls.read_text().splitlines()
     assert {line.split()[0] for line in noted} == set(stages)
     wanted = (
-        f"--container-image=registry/image:1 --container-mounts={PROJECT}:{PROJECT},/data:/data "
+        f"--container-image=registry/image:1 --container-mounts={PROJECT}:{PROJECT},"
+        f"{variables['CROSSIC_CONTAINER_MOUNTS']} "
         f"--container-workdir={PROJECT} --no-container-mount-home "
         "--container-env=TORCH_NCCL_ASYNC_ERROR_HANDLING"
     )
@@ -322,6 +323,24 @@ def test_all_that_is_missing_is_named_at_once(inputs: dict[str, str], tmp_path: 
         "error: nothing is submitted. See slurm/pipeline.sh --help.",
     ]
     assert not output.exists()
+
+
+def test_what_a_container_does_not_see_is_named(inputs: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "model").symlink_to(inputs["hf"])
+    arguments = ["--output", str(tmp_path / "out"), *options(inputs), "--hf", f"{tmp_path}/model"]
+    container = {"CROSSIC_CONTAINER_IMAGE": "registry/image:1"}
+    mounts = f"{tmp_path}:{tmp_path},{tmp_path.parent}:/elsewhere"
+    linked = pipeline("--dry-run", *arguments, **container, CROSSIC_CONTAINER_MOUNTS=mounts)
+    told = linked.stderr.splitlines()[:-1]
+    assert all("CROSSIC_CONTAINER_MOUNTS mounts under its own name, got /" in one for one in told)
+    assert {one.split()[1] for one in told} > {"--source-dump", "--langlinks", "--config"}
+    assert "--output" not in linked.stderr
+    assert "--hf" not in linked.stderr, "its link leads to what is mounted, if by another name"
+    mounts = f"{tmp_path}:{tmp_path}"
+    linked = pipeline("--dry-run", *arguments, **container, CROSSIC_CONTAINER_MOUNTS=mounts)
+    assert "error: --hf must lie in the project's folder or in" in linked.stderr
+    mounts = f"{tmp_path.parent}:{tmp_path.parent}:ro"
+    assert pipeline("--dry-run", *arguments, **container, CROSSIC_CONTAINER_MOUNTS=mounts).stdout
 
 
 @pytest.mark.parametrize(
