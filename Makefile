@@ -21,7 +21,7 @@ demo: install ## from wiki dumps to a Hugging Face checkpoint on this machine, w
 	@$(BIN)/python examples/tiny/run.py --output runs/tiny
 
 test: install ## all tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install ## style and types
 	@$(BIN)/ruff check .

@@ -16,6 +16,11 @@ settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Jobs wait for Slurm most of their time: they go first, beside tests that compute."""
+    items.sort(key=lambda item: item.path.parent.name != "slurm")
+
+
 @pytest.fixture(scope="session")
 def _threads_left() -> list[int]:
     """How many threads there were after the last collection."""
