@@ -110,7 +110,8 @@ def test_a_job_that_makes_way_for_another_comes_back(site: Site, tmp_path: Path)
 def test_a_node_that_fails_the_check_is_left_out_next_time(site: Site) -> None:
     deeds = (
         'if [[ "$1" == tools/check_nodes.py && "$restart" == 0 ]]; then\n'
-        '    file=${*: -3}; file=${file%% *}; echo "$SLURMD_NODENAME its GPU 3 is slow" >"$file"\n'
+        '    until [[ "$1" == --unhealthy ]]; do shift; done\n'
+        '    echo "$SLURMD_NODENAME its GPU 3 is slow" >"$2"\n'
         "    exit 10\n"
         "fi\n"
         '[[ "$1" == tools/check_nodes.py ]] || tell "0 done" "step 9 is made" 0\n'

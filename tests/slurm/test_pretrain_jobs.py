@@ -11,15 +11,15 @@ from tiny_runs import every_step, losses, tiny_config
 from megatron_crossic.config import CheckpointConfig
 from megatron_crossic.train.options import to_yaml
 
-NUM_STEPS = 300
+NUM_STEPS = 150
 SCRIPT = PROJECT / "slurm" / "pretrain.sbatch"
 
 
 @pytest.fixture(scope="module")
 def config_file(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on two data ranks that saves only when it is asked to, or once in fifty steps."""
+    """A run on two data ranks that saves only when it is asked to, or once in twenty steps."""
     path = tmp_path_factory.mktemp("a site") / "run.yaml"
-    checkpoint = CheckpointConfig(initial=inputs / "initial", interval=50)
+    checkpoint = CheckpointConfig(initial=inputs / "initial", interval=20)
     config = tiny_config(
         inputs, num_steps=NUM_STEPS, checkpoint=checkpoint, validation_interval=NUM_STEPS
     )
@@ -80,10 +80,10 @@ def test_three_warnings_change_no_loss(
 ) -> None:
     """A warning is what --signal sends before the time limit."""
     run_dir = config_file.parent / "warned"
-    job = submit(slurm, config_file, run_dir)
+    job = submit(slurm, config_file, run_dir, CROSSIC_LAUNCH="srun")
     step = 0
     for warning in range(1, 4):
-        await_step(slurm, run_dir, step + 10)
+        await_step(slurm, run_dir, step + 5)
         slurm.cluster.run("scancel", "--batch", "--signal=USR1", str(job))
         end = await_ends(slurm, run_dir, warning)
         assert (end["outcome"], end["next"]) == ("left", "requeue")
@@ -104,7 +104,7 @@ def test_what_is_lost_ends_the_attempt_and_the_next_goes_on(
     """One Slurm task a process here; torchrun above."""
     run_dir = config_file.parent / what
     job = submit(slurm, config_file, run_dir, CROSSIC_LAUNCH="srun")
-    await_step(slurm, run_dir, 60)
+    await_step(slurm, run_dir, 30)
     if what == "a node":
         slurm.cluster.kill_node("node01")
     else:  # the ranks would be done before Slurm notices
@@ -117,7 +117,7 @@ def test_what_is_lost_ends_the_attempt_and_the_next_goes_on(
         slurm.cluster.start_daemon("node00")
     assert slurm.end_of(job) == "COMPLETED", text(config_file.parent / f"{job}.log")
     assert slurm.field(job, "Restarts") == "1"
-    assert attempts(run_dir, "start")[1]["step"] >= 50
+    assert attempts(run_dir, "start")[1]["step"] >= 20
     assert losses(run_dir) == losses(unlimited[1])
 
 
