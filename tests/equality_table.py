@@ -29,7 +29,7 @@ def configs(work: Path) -> dict[str, RunConfig]:
     inputs = lora_inputs(work / "inputs")
     return {
         "full": tiny_config(inputs, run_dir=work / "full", num_steps=10),
-        "lora": lora_config(inputs, work / "lora", dropout=0.3, num_steps=10),
+        "lora": lora_config(inputs, work / "lora", dropout=0.3),
     }
 
 

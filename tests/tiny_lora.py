@@ -25,7 +25,7 @@ def lora_inputs(folder: Path, kind: str = KIND) -> Path:
 
 
 def lora_config(inputs: Path, run_dir: Path, *, dropout: float = 0.0, **changes: Any) -> RunConfig:
-    """6 steps with a rate so high that the adapters change the losses at once."""
+    """10 steps with a rate so high that the adapters change the losses at once."""
     lora = LoraConfig(rank=4, alpha=8, dropout=dropout)
-    config = tiny_config(inputs, run_dir=run_dir, num_steps=6, lora=lora)
+    config = tiny_config(inputs, run_dir=run_dir, num_steps=10, lora=lora)
     return replace(config, **{"schedule": ScheduleConfig(peak=2e-2, minimum=2e-2), **changes})
