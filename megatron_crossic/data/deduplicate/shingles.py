@@ -32,10 +32,13 @@ _BASE = 0x9E3779B97F4A7C15
 """Odd, so it has an inverse modulo 2**64: a word's hash does not depend on where it stands."""
 
 
-def shingle(texts: Sequence[str], *, language: str, domain: str = "") -> list[Hashes]:
+def shingle(
+    texts: Sequence[str], *, language: str, domain: str = "", size: int | None = None
+) -> list[Hashes]:
     """The hashes of each text's shingles, in text order, repetitions included.
 
     Texts of different languages, or of different `domain`s where given, have no hash in common.
+    `size` is for runs of another length than `WORDS` words or `CHARACTERS` characters.
     """
     if not texts:
         return []
@@ -48,7 +51,7 @@ def shingle(texts: Sequence[str], *, language: str, domain: str = "") -> list[Ha
     units, starts = _characters(characters) if is_unspaced else _words(characters)
     # How many units lie before each text, and at the end: text i has units first[i] to first[i + 1]
     first = np.append(np.searchsorted(starts, text_starts), len(units))
-    grams = _grams(units, first, size=CHARACTERS if is_unspaced else WORDS)
+    grams = _grams(units, first, size=size or (CHARACTERS if is_unspaced else WORDS))
     salt = np.uint64(_salt(domain or language))
     return [_mix(gram ^ salt) for gram in grams]
 

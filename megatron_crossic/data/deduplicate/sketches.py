@@ -52,20 +52,40 @@ def _found(threshold: float, rows: int) -> float:
     return float(1 - (1 - threshold**rows) ** (SLOTS // rows))
 
 
-class Sketches:
-    """Grows by batches; texts are numbered in the order added."""
+class Signer:
+    """Signs texts, some at a time."""
 
     def __init__(self, *, threshold: float) -> None:
         self.rows = band_rows(threshold)
         self.num_bands = SLOTS // self.rows
         self._minhash = load_minhash().RMinHash
-        # bytearrays grow in place: no second copy while there is little memory left.
-        self._slots, self._bands, self._digests = bytearray(), bytearray(), bytearray()
-        self._has_shingles = bytearray()
         multipliers = np.random.Generator(np.random.PCG64(SEED)).integers(
             0, 2**63, size=self.rows, dtype=np.uint64
         )
         self._multipliers = multipliers * np.uint64(2) + np.uint64(1)
+
+    def sign(self, shingles: Sequence[Hashes]) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
+        """Low bytes of the signatures [texts, SLOTS] and a number a band [texts, num_bands]."""
+        offsets = np.cumsum([0, *map(len, shingles)], dtype=np.uint64)
+        matrix = self._minhash.digest_matrix_from_flat_token_hashes(
+            np.concatenate(shingles), offsets, SLOTS, SEED
+        )
+        signatures = np.array(matrix.to_rows(), dtype=np.uint32)
+        width = self.num_bands * self.rows
+        banded = signatures[:, :width].reshape(len(shingles), self.num_bands, self.rows)
+        keys = (banded.astype(np.uint64) * self._multipliers).sum(axis=2) >> np.uint64(32)
+        return signatures.astype(np.uint8), keys.astype(np.uint32)
+
+
+class Sketches:
+    """Grows by batches; texts are numbered in the order added."""
+
+    def __init__(self, *, threshold: float) -> None:
+        self._signer = Signer(threshold=threshold)
+        self.num_bands = self._signer.num_bands
+        # bytearrays grow in place: no second copy while there is little memory left.
+        self._slots, self._bands, self._digests = bytearray(), bytearray(), bytearray()
+        self._has_shingles = bytearray()
 
     def __len__(self) -> int:
         return len(self._has_shingles)
@@ -77,21 +97,11 @@ class Sketches:
         """
         if not shingles:
             return
-        signatures = self._signatures(shingles)
-        width = self.num_bands * self.rows
-        banded = signatures[:, :width].reshape(len(shingles), self.num_bands, self.rows)
-        keys = (banded.astype(np.uint64) * self._multipliers).sum(axis=2) >> np.uint64(32)
-        self._slots += signatures.astype(np.uint8).tobytes()
-        self._bands += keys.astype(np.uint32).tobytes()
+        slots, bands = self._signer.sign(shingles)
+        self._slots += slots.tobytes()
+        self._bands += bands.tobytes()
         self._digests += b"".join(digests)
         self._has_shingles += bytes(len(found) > 0 for found in shingles)
-
-    def _signatures(self, shingles: Sequence[Hashes]) -> NDArray[np.uint32]:
-        offsets = np.cumsum([0, *map(len, shingles)], dtype=np.uint64)
-        matrix = self._minhash.digest_matrix_from_flat_token_hashes(
-            np.concatenate(shingles), offsets, SLOTS, SEED
-        )
-        return np.array(matrix.to_rows(), dtype=np.uint32)
 
     def slots(self) -> NDArray[np.uint8]:
         """Low bytes of the signatures.  # [texts, SLOTS]"""

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from megatron_crossic.data.inputs import file_blocks, input_bytes
+from megatron_crossic.data.languages import require_identifier
 from megatron_crossic.data.pairs import block_pairs, pair_file_manifest
 from megatron_crossic.data.records import Pair
 from megatron_crossic.errors import ConfigError, DataError
@@ -14,7 +15,6 @@ from megatron_crossic.inspection.pairs.identify import (
     Confusion,
     candidates,
     confuse,
-    require_identifier,
 )
 from megatron_crossic.inspection.pairs.sample import Reservoir, ShownPair, show_pair
 from megatron_crossic.inspection.pairs.statistics import PairStatistics

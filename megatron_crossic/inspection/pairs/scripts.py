@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-PART_CHARACTERS = 1000
-"""From the beginning and again from the middle of a text: what stands for all of it."""
+from megatron_crossic.data.languages import excerpt
 
 NO_SCRIPT = "none"
 _LEAST_KANA = 0.05
@@ -61,14 +60,6 @@ def _table() -> NDArray[np.intp]:
 
 
 _TABLE = _table()
-
-
-def excerpt(text: str) -> str:
-    """At most 2,000 characters that stand for the text: a lead alone may be all names."""
-    if len(text) <= 2 * PART_CHARACTERS:
-        return text
-    middle = len(text) // 2
-    return f"{text[:PART_CHARACTERS]}\n{text[middle : middle + PART_CHARACTERS]}"
 
 
 def main_script(text: str) -> str:

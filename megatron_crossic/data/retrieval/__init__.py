@@ -1,0 +1,1 @@
+"""Pairs out of unaligned texts, by nearest neighbours."""
