@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from megatron_crossic.data.deduplicate.growing import GrowingIndex
 from megatron_crossic.data.deduplicate.index import DuplicateIndex
 from megatron_crossic.data.deduplicate.shingles import shingle
 from megatron_crossic.data.deduplicate.sketches import SLOTS, Sketches, band_rows, similarity
@@ -103,3 +104,22 @@ def test_the_index_finds_what_was_added() -> None:
     assert not found.add(2), "it shares no band with any text"
     found.remove(0)
     assert found.find(1) is None
+
+
+def test_runs_of_another_length() -> None:
+    (found,) = shingle(["a b c d e f g"], language="en", size=5)
+    assert len(found) == 3
+    (found,) = shingle(["ミツバチは春に"], language="ja", size=6)
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("waiting", [1, 2, 100])
+def test_a_growing_index_finds_what_was_added(waiting: int) -> None:
+    pytest.importorskip("rensa", reason="near-duplicate removal needs the extra `dedup`")
+    index = GrowingIndex(threshold=0.8, waiting=waiting)
+    sets = [range(1000), range(5000, 6000), range(20, 1020), range(5010, 6010), range(9000, 9900)]
+    found = [index.find_or_add(np.array([*numbers], dtype=np.uint64)) for numbers in sets]
+    assert found == [None, None, 0, 1, None]
+    assert index.find_or_add(np.zeros(0, dtype=np.uint64)) is None
+    assert len(index) == 3
+    assert index.find_or_add(np.arange(9000, 9900, dtype=np.uint64)) == 2
