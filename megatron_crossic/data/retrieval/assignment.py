@@ -6,8 +6,8 @@ looked at by `accept`, so texts are read for few of them, and one that is reject
 document's place to the next. What happens to a candidate depends on better ones alone: a higher
 threshold takes pairs away and never adds one.
 
-Ten million candidates, all above the threshold: 20 s and 0.7 GB besides them, of which sorting is
-the smaller half of the time and the larger of the memory.
+Ten million candidates of a million documents, all above the threshold: 20 s on one core and 0.3 GB
+besides them; half of them below: 10 s.
 """
 
 from collections.abc import Callable
