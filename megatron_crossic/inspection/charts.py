@@ -25,6 +25,17 @@ class Bar:
     count: int
     series: int | None = None
     """Colour of a language; None is the neutral one."""
+    part: int = 0
+    """A second count, drawn over the first in the colour of parts."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mark:
+    """A line across the bars."""
+
+    at: float
+    """In widths of a bar from the left end of the first."""
+    label: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +53,9 @@ class Chart:
     """What stands below the right end of the last bar."""
     is_discrete: bool = False
     """Whether bars stand for things apart, with their label below the middle."""
+    part_label: str = ""
+    """What the second counts are; empty where there are none."""
+    mark: Mark | None = None
 
 
 def times(doublings: float) -> str:
@@ -89,22 +103,31 @@ def _round_step(smallest: float) -> float:
 def chart_html(chart: Chart) -> str:
     """A figure: caption, drawing with a description for those who cannot see it, numbers."""
     name = chart.name
+    has_parts = bool(chart.part_label)
     rows = "".join(
-        f"<tr><th scope=row>{escape(bar.label)}</th><td>{bar.count:,}</td></tr>"
+        f"<tr><th scope=row>{escape(bar.label)}</th><td>{bar.count:,}</td>"
+        f"{f'<td>{bar.part:,}</td>' if has_parts else ''}</tr>"
         for bar in chart.bars
+    )
+    parts = f"<th scope=col>{escape(chart.part_label)}</th>" if has_parts else ""
+    legend = (
+        f"<p class=legend><span class=key></span>{escape(chart.y_label)} "
+        f'<span class="key part"></span>{escape(chart.part_label)}</p>'
+        if has_parts
+        else ""
     )
     highest = max(chart.bars, key=lambda bar: bar.count, default=None)
     peak = f" Most at {highest.label}: {highest.count:,}." if highest else " Nothing to count."
     return (
         f"<figure class=chart id=chart-{name}><figcaption><h3>{escape(chart.title)}</h3>"
-        f"<p>{escape(chart.caption)}</p></figcaption>"
+        f"<p>{escape(chart.caption)}</p>{legend}</figcaption>"
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role=img aria-labelledby="t-{name} d-{name}">'
         f'<title id="t-{name}">{escape(chart.title)}</title>'
         f'<desc id="d-{name}">{escape(chart.y_label)} by {escape(chart.x_label)}.{escape(peak)}'
         f"</desc>{''.join(_drawing(chart))}</svg>"
         f"<details><summary>Numbers</summary><table><thead><tr><th scope=col>"
-        f"{escape(chart.x_label)}</th><th scope=col>{escape(chart.y_label)}</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></details></figure>"
+        f"{escape(chart.x_label)}</th><th scope=col>{escape(chart.y_label)}</th>{parts}</tr>"
+        f"</thead><tbody>{rows}</tbody></table></details></figure>"
     )
 
 
@@ -112,7 +135,7 @@ def _drawing(chart: Chart) -> list[str]:
     """Grid, bars and labels in the coordinates of the view box."""
     plot_width, plot_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
     bottom = TOP + plot_height
-    highest = max([1, *(bar.count for bar in chart.bars)])
+    highest = max([1, *(max(bar.count, bar.part) for bar in chart.bars)])
     step = _round_step(highest / 4) if highest > 4 else 1.0
     top = step * math.ceil(highest / step)
     parts = []
@@ -121,23 +144,45 @@ def _drawing(chart: Chart) -> list[str]:
         parts.append(f'<path class=grid d="M{LEFT} {y:.1f}h{plot_width}"/>')
         parts.append(_label(LEFT - 6, y + 3.5, _short(i * step), "end"))
     each = plot_width / max(1, len(chart.bars))
-    width = min(each * 0.6, 60) if chart.is_discrete else max(each - 1, 0.5)
+    width = min(each * 0.6, 60) if chart.is_discrete else max(each - 1, each * 0.6)
     for i, bar in enumerate(chart.bars):
-        height = max(plot_height * bar.count / top, 1.0 if bar.count else 0.0)
         x = LEFT + i * each + (each - width) / 2
-        series = "" if bar.series is None else f" l{bar.series % 8}"
-        parts.append(
-            f'<rect class="mark{series}" x="{x:.1f}" y="{bottom - height:.1f}" '
-            f'width="{width:.1f}" height="{height:.1f}" rx="1">'
-            f"<title>{escape(bar.label)}: {bar.count:,}</title></rect>"
-        )
+        parts.append(_bar(bar, x=x, width=width, scale=plot_height / top, bottom=bottom))
         at = LEFT + (i + 0.5 * chart.is_discrete) * each
         parts.append(_label(at, bottom + 14, bar.edge, "middle"))
     parts.append(_label(LEFT + plot_width, bottom + 14, chart.last_edge, "middle"))
+    if chart.mark is not None:
+        parts.append(_mark(chart.mark, x=LEFT + chart.mark.at * each, bottom=bottom))
     parts.append(_label(LEFT + plot_width / 2, HEIGHT - 8, chart.x_label, "middle", "axis"))
     turned = f'transform="rotate(-90 9 {TOP + plot_height / 2:g})"'
     parts.append(_label(9, TOP + plot_height / 2, chart.y_label, "middle", "axis", turned))
     return parts
+
+
+def _bar(bar: Bar, *, x: float, width: float, scale: float, bottom: float) -> str:
+    """A bar and the one drawn over it; `scale` is the height of one."""
+    series = "" if bar.series is None else f" l{bar.series % 8}"
+    part = f", {bar.part:,}" if bar.part else ""
+    drawn = [
+        (bar.count, f"mark{series}", f"<title>{escape(bar.label)}: {bar.count:,}{part}</title>")
+    ]
+    if bar.part:
+        drawn.append((bar.part, "part", ""))
+    found = []
+    for count, kind, title in drawn:
+        height = max(scale * count, 1.0 if count else 0.0)
+        found.append(
+            f'<rect class="{kind}" x="{x:.1f}" y="{bottom - height:.1f}" '
+            f'width="{width:.1f}" height="{height:.1f}" rx="1">{title}</rect>'
+        )
+    return "".join(found)
+
+
+def _mark(mark: Mark, *, x: float, bottom: float) -> str:
+    """The line, its label on the side that has more room."""
+    is_left = x < LEFT + (WIDTH - LEFT - RIGHT) / 2
+    label = _label(x + (4 if is_left else -4), TOP + 8, mark.label, "start" if is_left else "end")
+    return f'<path class=threshold d="M{x:.1f} {TOP}V{bottom}"/>{label}'
 
 
 def _label(x: float, y: float, text: str, anchor: str, kind: str = "tick", more: str = "") -> str:

@@ -73,6 +73,7 @@ class EvaluationRuns:
     def overlaps(self, text: str, *, language: str) -> bool:
         """Whether a text has a run in common with an evaluation set."""
         is_unspaced = language in UNSPACED
+        assert is_unspaced in self._runs, f"{language} must be among the languages named"
         runs = self._runs[is_unspaced].sorted
         (own,) = _hash([text], is_unspaced)
         if not len(runs) or not len(own):

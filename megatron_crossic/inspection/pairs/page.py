@@ -7,12 +7,13 @@ from html import escape
 from string import Template
 
 from megatron_crossic.inspection.charts import chart_html
+from megatron_crossic.inspection.documents import ShownDocument, document_html, is_https, link_html
 from megatron_crossic.inspection.marks import visible_line
 from megatron_crossic.inspection.markup import assets, content_policy, section_html
 from megatron_crossic.inspection.pairs.account import breakdowns, manifest_sections
 from megatron_crossic.inspection.pairs.charts import length_charts, ratio_charts
 from megatron_crossic.inspection.pairs.report import PairReport
-from megatron_crossic.inspection.pairs.sample import ShownDocument, ShownPair, is_https
+from megatron_crossic.inspection.pairs.sample import ShownPair
 from megatron_crossic.inspection.pairs.tables import (
     breakdown_html,
     confusion_table,
@@ -105,7 +106,10 @@ def _pair_html(number: int, pair: ShownPair) -> str:
         *([f"target/source {', '.join(ratios)}"] if ratios else []),
         *([f"<bdi>{escape(pair.licence)}</bdi>"] if pair.licence else []),
     ]
-    documents = "".join(_document_html(i, found) for i, found in enumerate(pair.documents))
+    documents = "".join(
+        document_html(found, series=i, label=_label(found, is_target=i > 0))
+        for i, found in enumerate(pair.documents)
+    )
     return (
         f'<article class="pair columns-{columns}" aria-labelledby="pair-{number}">'
         f'<header><h3 id="pair-{number}">Pair {number:,}</h3>'
@@ -114,20 +118,12 @@ def _pair_html(number: int, pair: ShownPair) -> str:
     )
 
 
-def _document_html(series: int, document: ShownDocument) -> str:
-    title = f"<bdi>{escape(document.title) or '(no title)'}</bdi>"
-    if document.link is not None:
-        title = _link_html(document.link, title)
-    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in document.paragraphs)
+def _label(document: ShownDocument, *, is_target: bool) -> str:
     shown, total = len(document.paragraphs), document.num_paragraphs
     part = f"{total:,}" if shown == total else f"{shown} of {total:,}"
     part += " paragraph" if total == 1 else " paragraphs"
-    language = f'lang="{escape(document.language)}" dir={document.direction}'
     return (
-        f'<div class="span l{series % 8}"><p class=label><b>{escape(document.language)}</b> '
-        f"{'target' if series else 'source'} · {document.num_characters:,} characters · {part}</p>"
-        f"<h4 {language}>{title}</h4><div class=text {language}>"
-        f"{paragraphs or '<p class=facts>(empty)</p>'}</div></div>"
+        f"{'target' if is_target else 'source'} · {document.num_characters:,} characters · {part}"
     )
 
 
@@ -136,16 +132,9 @@ def _facts_html(pair: ShownPair) -> str:
     for fact in pair.facts:
         value = f"<bdi>{escape(fact.value)}</bdi>"
         if is_https(fact):
-            value = _link_html(fact.value, value)
+            value = link_html(fact.value, value)
         rows.append(f"<dt><bdi>{escape(fact.name)}</bdi></dt><dd>{value}</dd>")
     return (
         "<details class=sources><summary>Where it came from</summary>"
         f"<dl>{''.join(rows)}</dl></details>"
-    )
-
-
-def _link_html(address: str, content: str) -> str:
-    return (
-        f'<a href="{escape(address)}" rel="noopener noreferrer nofollow" target="_blank">'
-        f"{content}</a>"
     )

@@ -1,14 +1,14 @@
 """Some pairs of a file by chance, in one pass over it, each pair as likely as any other."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from megatron_crossic.data.records import Document, Pair
+from megatron_crossic.data.records import Pair
+from megatron_crossic.inspection.documents import ShownDocument, link_of, show_document
 from megatron_crossic.inspection.facts import Fact, facts
-from megatron_crossic.inspection.languages import Direction, direction
-from megatron_crossic.inspection.marks import visible, visible_line
+from megatron_crossic.inspection.marks import visible_line
 
 T = TypeVar("T")
 
@@ -37,21 +37,6 @@ class Reservoir(Generic[T]):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ShownDocument:
-    """The beginning of a document; every text has been made safe to show."""
-
-    language: str
-    direction: Direction
-    title: str
-    link: str | None
-    """An https address of the page or revision it was made from."""
-    paragraphs: tuple[str, ...]
-    num_paragraphs: int
-    """Of the whole document."""
-    num_characters: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ShownPair:
     """A pair as a person reads it."""
 
@@ -68,11 +53,11 @@ def show_pair(pair: Pair, *, paragraphs: int, characters: int) -> ShownPair:
     licence = pair.provenance.get("licence") or pair.provenance.get("license") or ""
     known = {"origin": pair.origin, "score": pair.score, "provenance": pair.provenance}
     names = ["source"] if not pair.targets else ["source", "target"]
-    sides = [pair.provenance.get(name) for name in names] + [None] * len(pair.targets[1:])
+    sides = [_side(pair, name) for name in names] + [None] * len(pair.targets[1:])
     return ShownPair(
         id=visible_line(pair.id),
         documents=tuple(
-            _show_document(document, _link(side), paragraphs=paragraphs, characters=characters)
+            show_document(document, link_of(side), paragraphs=paragraphs, characters=characters)
             for document, side in zip(pair.documents, sides, strict=True)
         ),
         licence=visible_line(licence) if isinstance(licence, str) else "",
@@ -80,38 +65,9 @@ def show_pair(pair: Pair, *, paragraphs: int, characters: int) -> ShownPair:
     )
 
 
-def _show_document(
-    document: Document, link: str | None, *, paragraphs: int, characters: int
-) -> ShownDocument:
-    found = document.paragraphs()
-    shown: list[str] = []
-    left = characters
-    for paragraph in found[:paragraphs]:
-        if left <= 0:
-            break
-        cut = f"{paragraph[:left]}…" if len(paragraph) > left else paragraph
-        shown.append(visible(cut))
-        left -= len(paragraph)
-    return ShownDocument(
-        language=document.language,
-        direction=direction(document.language),
-        title=visible_line(document.title),
-        link=link,
-        paragraphs=tuple(shown),
-        num_paragraphs=len(found),
-        num_characters=len(document.text),
-    )
-
-
-def _link(side: Any) -> str | None:
-    """The https address among what is known about a document, a revision's before a page's."""
-    if not isinstance(side, Mapping):
-        return None
-    addresses = [fact for fact in facts(side) if is_https(fact)]
-    addresses.sort(key=lambda fact: "revision" not in fact.name)
-    return addresses[0].link if addresses else None
-
-
-def is_https(fact: Fact) -> bool:
-    """Whether a fact is an address that the report links to."""
-    return (fact.link or "").startswith("https://")
+def _side(pair: Pair, name: str) -> Any:
+    """What is known about a document; a mined source is as its best passage says."""
+    passages = pair.provenance.get("passages")
+    if name == "source" and name not in pair.provenance and isinstance(passages, list):
+        return next(iter(passages), None)
+    return pair.provenance.get(name)
