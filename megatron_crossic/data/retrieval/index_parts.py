@@ -144,6 +144,7 @@ def write_part(path: Path, index: FaissIndex) -> FileFingerprint:
         return write_index(path, index)
     lists, none = index.quantizer, faiss.IndexFlatIP(index.d)
     index.quantizer = none
+    none.this.own(True)  # SWIG takes what is assigned for given away
     try:
         return write_index(path, index)
     finally:

@@ -138,7 +138,9 @@ def check_vectors(array: NDArray[Any], *, where: str) -> None:
 def write_vectors(path: Path, array: NDArray[Any]) -> FileFingerprint:
     """Write rows of unit length [n, d] as float16, whole or not at all."""
     if array.ndim != 2:
-        raise DataError(f"vectors must have shape [n, d], got {array.shape} for {path}. Stack them.")
+        raise DataError(
+            f"vectors must have shape [n, d], got {array.shape} for {path}. Stack them."
+        )
     check_vectors(array, where=str(path))
     halves = np.ascontiguousarray(array, dtype=np.float16)
     with atomic_output(path) as file:
