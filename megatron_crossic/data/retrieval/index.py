@@ -9,7 +9,6 @@
 Codes only decide what is looked at: scores are those of an exact search, and so is the order.
 """
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +58,8 @@ class OpenParts:
     lists: FaissIndex
     """The centroids of ivf, searched for the nearest; None without."""
     parts: Sequence[FaissIndex]
+    trained: FaissIndex = None
+    """Owns the centroids, for as long as they are used."""
 
 
 class Index:
@@ -179,14 +180,11 @@ def open_parts(folder: Path, plan: IndexPlan) -> OpenParts:
     if plan.kind != "ivf":
         return OpenParts(lists=None, parts=parts)
     trained = read_index(trained_path(folder), mapped=False)
-    trained.own_fields = False  # the centroids outlive the rest of it
-    lists = load_faiss().downcast_index(trained.quantizer)
-    lists.this.own(True)
-    replace = importlib.import_module("faiss.contrib.ivf_tools").replace_ivf_quantizer
     for part in parts:
-        replace(part, lists)
-        lists.this.own(True)  # assigning takes it away; every part refers to it
-    return OpenParts(lists=lists, parts=parts)
+        part.own_fields = False
+        part.quantizer = trained.quantizer
+    lists = load_faiss().downcast_index(trained.quantizer)
+    return OpenParts(lists=lists, parts=parts, trained=trained)
 
 
 def _check_identity(

@@ -5,6 +5,7 @@ there yet. A run without a share builds what is missing, measures recall and wri
 """
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def build_index(
     build = _Build(IndexFolder(folder, of), shards, plan, progress)
     with limited_threads(threads):
         earlier = build.folder.complete()
-        if earlier and earlier.options == _shaping(options) and queries is None:
+        if earlier and _is_same(earlier, options, queries):
             return earlier
         build.parts(shard)
         if shard is not None:
@@ -147,15 +148,13 @@ class _Build:
             files=files,
             details={
                 "identity": of,
-                "recall": recall.for_manifest()
-                | {"queries_from": "vectors" if queries is None else "given"},
+                "recall": recall.for_manifest() | {"queries_sha256": _digest(queries)},
                 "index_bytes": sum(file.num_bytes for file in files.values()),
                 "vector_bytes": self._shards.num_bytes,
                 "faiss": load_faiss().__version__ if files else "",
             },
         )
-        self.folder.finish(manifest)
-        return manifest
+        return self.folder.finish(manifest)
 
     def _files(self) -> dict[str, FileFingerprint]:
         files = {}
@@ -194,6 +193,16 @@ class _Build:
 
     def _report(self, done: int) -> None:
         self._progress(done, 2 * len(self._shards))
+
+
+def _is_same(earlier: Manifest, options: IndexOptions, queries: Vectors | None) -> bool:
+    asked = earlier.details["recall"]["queries_sha256"]
+    return bool(earlier.options == _shaping(options) and asked == _digest(queries))
+
+
+def _digest(queries: Vectors | None) -> str:
+    """Of the queries given; empty where vectors are taken."""
+    return "" if queries is None else hashlib.sha256(queries.tobytes()).hexdigest()
 
 
 def _shaping(options: IndexOptions) -> dict[str, Any]:

@@ -47,11 +47,13 @@ class IndexFolder:
         """The manifest of the whole index, where there is one."""
         return self._read(index_manifest_path(self.path), KIND)
 
-    def finish(self, manifest: Manifest) -> None:
-        """Write the manifest of the whole index and remove what killed runs left."""
-        write_manifest(index_manifest_path(self.path), self._marked(manifest))
+    def finish(self, manifest: Manifest) -> Manifest:
+        """Write the manifest of the whole index, as returned; remove what killed runs left."""
+        path = index_manifest_path(self.path)
+        write_manifest(path, self._marked(manifest))
         left = [*self.path.glob(f"*{PARTIAL_SUFFIX}"), *self.path.glob(f"{TRAINED}.*.faiss*")]
         remove_quietly(*left)
+        return read_manifest(path, kind=KIND)
 
     def trained(self) -> FileFingerprint | None:
         """The trained file, if it is there and whole."""
@@ -102,9 +104,9 @@ class IndexFolder:
         manifest = read_manifest(path, kind=kind)
         if manifest.details.get("digest") != self._digest:
             raise ConfigError(
-                "index folder must be empty or hold an index of these vectors, encoder and options, "
-                f"got {path.name} of another one in {path.parent}. Remove the folder or choose "
-                "another."
+                "index folder must be empty or hold an index of these vectors, encoder and "
+                f"options, got {path.name} of another one in {path.parent}. Remove the folder or "
+                "choose another."
             )
         return manifest
 

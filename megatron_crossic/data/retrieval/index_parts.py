@@ -143,8 +143,7 @@ def write_part(path: Path, index: FaissIndex) -> FileFingerprint:
     if not hasattr(index, "nprobe"):
         return write_index(path, index)
     lists, none = index.quantizer, faiss.IndexFlatIP(index.d)
-    index.quantizer = none
-    none.this.own(True)  # SWIG takes what is assigned for given away
+    index.quantizer = none  # is never freed, for SWIG takes it for given away: a hundred bytes
     try:
         return write_index(path, index)
     finally:

@@ -146,7 +146,7 @@ def write_vectors(path: Path, array: NDArray[Any]) -> FileFingerprint:
     with atomic_output(path) as file:
         writer = HashingWriter(file)
         npy_format.write_array_header_1_0(
-            writer,  # type: ignore[arg-type]  # only `write` is used
+            writer,
             npy_format.header_data_from_array_1_0(halves),
         )
         content = halves.reshape(-1).view(np.uint8)
