@@ -30,7 +30,7 @@ OnDone = Callable[[int], None]
 def train_index(sample: Vectors, plan: IndexPlan) -> FaissIndex:
     """An ivf index without vectors: centroids of the lists, and of the codes."""
     faiss = load_faiss()
-    lists = _lists_index(_centroids(sample, plan), plan)
+    lists = lists_index(_centroids(sample, plan), plan)
     index = faiss.IndexIVFPQ(
         lists, plan.dimension, plan.lists, plan.code_bytes, 8, faiss.METRIC_INNER_PRODUCT
     )
@@ -89,7 +89,8 @@ def _kmeans(sample: Vectors, count: int, *, seed: int) -> Vectors:
     return centroids
 
 
-def _lists_index(centroids: Vectors, plan: IndexPlan) -> FaissIndex:
+def lists_index(centroids: Vectors, plan: IndexPlan) -> FaissIndex:
+    """Finds the centroids that are nearest to a vector."""
     faiss = load_faiss()
     if not plan.has_graph_of_lists:
         flat = faiss.IndexFlatIP(plan.dimension)
