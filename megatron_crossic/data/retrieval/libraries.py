@@ -1,0 +1,35 @@
+"""FAISS and the number of threads of numerical libraries, imported when they are needed."""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+from megatron_crossic.errors import ConfigError
+
+
+def load_faiss() -> ModuleType:
+    """FAISS, or how to get it."""
+    return _load("faiss", "an index beyond exact search")
+
+
+@contextmanager
+def limited_threads(threads: int | None) -> Iterator[None]:
+    """Have BLAS and OpenMP, which FAISS uses, take so many threads inside; None: as they are."""
+    if threads is None:
+        yield
+        return
+    if threads < 1:
+        raise ConfigError(f"threads must be positive, got {threads}. Use for example 8.")
+    with _load("threadpoolctl", "a number of threads").threadpool_limits(limits=threads):
+        yield
+
+
+def _load(name: str, purpose: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(
+            f"{name} must be installed for {purpose}, got: {error}. "
+            "Run `pip install 'megatron-crossic[retrieval]'`."
+        ) from error
