@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.data.deduplicate.index import MOST_KEPT
-from megatron_crossic.data.deduplicate.shingles import Hashes
+from megatron_crossic.data.hashing import Hashes
 from megatron_crossic.data.deduplicate.sketches import SLOTS, Signer, similarity
 
 WAITING = 50_000

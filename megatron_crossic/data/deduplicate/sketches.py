@@ -19,7 +19,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from megatron_crossic.data.deduplicate.shingles import Hashes
+from megatron_crossic.data.hashing import Hashes
 from megatron_crossic.errors import ConfigError
 
 SLOTS = 128

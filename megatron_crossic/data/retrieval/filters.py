@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from megatron_crossic.data.deduplicate.growing import GrowingIndex
-from megatron_crossic.data.deduplicate.shingles import Hashes, shingle
+from megatron_crossic.data.deduplicate.shingles import shingle
+from megatron_crossic.data.hashing import Hashes
 from megatron_crossic.data.languages import is_of_language, require_identifier
 from megatron_crossic.data.records import Document, Pair
 from megatron_crossic.data.retrieval.contamination import EvaluationRuns

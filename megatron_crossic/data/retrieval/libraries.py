@@ -13,6 +13,16 @@ def load_faiss() -> ModuleType:
     return _load("faiss", "an index beyond exact search")
 
 
+def load_scipy_sparse() -> ModuleType:
+    """Sparse matrices, or how to get them."""
+    return _load("scipy.sparse", "the embedded encoder")
+
+
+def load_svd() -> ModuleType:
+    """scikit-learn's module with the truncated SVD, or how to get it."""
+    return _load("sklearn.utils.extmath", "the embedded encoder")
+
+
 @contextmanager
 def limited_threads(threads: int | None) -> Iterator[None]:
     """Have BLAS and OpenMP, which FAISS uses, take so many threads inside; None: as they are."""

@@ -1,0 +1,39 @@
+"""What turns texts into vectors, whichever it is: the embedded encoder or a pre-trained one."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from megatron_crossic.data.retrieval.vectors import Vectors
+
+Purpose = Literal["query", "passage"]
+"""Models trained for search treat the two differently."""
+
+
+class Encoder(Protocol):
+    """Texts of any of its languages become vectors that can be compared by inner product."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Vectors of encoders with the same fingerprint can be compared."""
+
+    @property
+    def dimension(self) -> int:
+        """Numbers of a vector."""
+
+    def encode(self, texts: Sequence[str], *, language: str, purpose: Purpose) -> Vectors:
+        """Vectors of unit length, zeros for a text it knows nothing of. [len(texts), dimension]"""
+
+
+def unit_rows(vectors: NDArray[np.floating]) -> Vectors:
+    """Each row at length 1; rows of zeros stay. [n, d]"""
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-9).astype(
+        np.float32
+    )
