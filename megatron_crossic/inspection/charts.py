@@ -179,9 +179,9 @@ def _bar(bar: Bar, *, x: float, width: float, scale: float, bottom: float) -> st
 
 
 def _mark(mark: Mark, *, x: float, bottom: float) -> str:
-    """The line, its label on the side that has more room."""
+    """The line, its label above the bars on the side that has more room."""
     is_left = x < LEFT + (WIDTH - LEFT - RIGHT) / 2
-    label = _label(x + (4 if is_left else -4), TOP + 8, mark.label, "start" if is_left else "end")
+    label = _label(x, TOP - 2, mark.label, "start" if is_left else "end")
     return f'<path class=threshold d="M{x:.1f} {TOP}V{bottom}"/>{label}'
 
 

@@ -116,6 +116,22 @@ def test_no_passage_twice_in_a_document() -> None:
     assert found.rejected() == {"repeated_candidate": 1}
 
 
+def test_progress_ends_at_all_that_reach_the_threshold() -> None:
+    calls: list[tuple[int, int]] = []
+    n = 20_000
+    numbers = np.arange(n)
+    assign(
+        numbers.astype(np.uint32),
+        numbers,
+        np.where(numbers < 5, 0.5, 1.5),
+        min_score=1.0,
+        on_progress=lambda done, total: calls.append((done, total)),
+    )
+    assert len(calls) == 3
+    assert calls == sorted(calls)
+    assert calls[-1] == (n - 5, n - 5)
+
+
 def test_nothing_to_assign() -> None:
     found = run([])
     assert (len(found.outcomes), found.rejected()) == (0, {})

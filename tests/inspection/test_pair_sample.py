@@ -85,3 +85,18 @@ def test_what_is_shown_of_a_pair() -> None:
 )
 def test_only_https_addresses_become_links(side: object, link: str | None) -> None:
     assert shown("a", source=side).documents[0].link == link
+
+
+def test_a_mined_source_links_to_the_page_of_its_best_passage() -> None:
+    records = [{"id": f"web:{i}#0-9", "record": {"url": f"https://e.example/{i}"}} for i in (1, 2)]
+    document = Document(language="en", title="", text="text")
+    pair = Pair(
+        id="mined",
+        source=document,
+        targets=(document,),
+        origin="retrieval",
+        provenance={"target": {"url": "https://es.example/1"}, "passages": records},
+    )
+    shown = show_pair(pair, paragraphs=1, characters=9)
+    links = [found.link for found in shown.documents]
+    assert links == ["https://e.example/1", "https://es.example/1"]

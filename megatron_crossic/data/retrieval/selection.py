@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.data.records import Document, Pair
-from megatron_crossic.data.retrieval.assignment import Assignment, assign, best_of_documents
+from megatron_crossic.data.retrieval.assignment import (
+    Assignment,
+    Progress,
+    assign,
+    best_of_documents,
+    no_progress,
+)
 from megatron_crossic.data.retrieval.contamination import read_evaluation_sets
 from megatron_crossic.data.retrieval.filters import TextFilters, Texts
 from megatron_crossic.data.retrieval.selection_account import SelectionAccount, account_of
@@ -47,6 +53,7 @@ def select(
     num_documents: int,
     languages: Sequence[str],
     views: Sequence[str],
+    on_progress: Progress = no_progress,
 ) -> Selection:
     """Decide about every candidate; texts are read for those that would be taken.
 
@@ -67,6 +74,7 @@ def select(
         passages_per_document=options.passages_per_document,
         uses_per_passage=options.uses_per_passage,
         accept=filters.accept,
+        on_progress=on_progress,
     )
     best = best_of_documents(queries, passages, scores)
     return Selection(

@@ -19,7 +19,7 @@ FORMAT_VERSION = 1
 SAMPLE = 50
 NEAREST = 10
 """The sample is drawn from this many times as many candidates nearest the threshold."""
-SHOWN_CHARACTERS = 1_200
+SHOWN_CHARACTERS = 700
 """Of each text."""
 
 

@@ -14,8 +14,8 @@ WIDTHS = (1, 2, 5, 10, 20, 50)
 """Bins of a bar or of a step between thresholds."""
 TAIL = 0.005
 """Share of the documents at either end that is drawn in the outermost bars."""
-EDGES = 6
-"""Numbers below the axis, about."""
+MOST_EDGES = 8
+"""Numbers below the axis that do not touch each other on a phone."""
 THRESHOLDS = 5
 """Rows of the table on either side of the threshold."""
 
@@ -25,14 +25,14 @@ def score_chart(record: MiningRecord) -> Chart:
     at = math.floor(record.threshold * record.bins_per_unit + 1e-6)
     first, last = _middle(record.best, at)
     width = next((w for w in WIDTHS if last - first < w * MOST_BARS), WIDTHS[-1])
-    # A border of bars lies at the threshold, so that none holds both sides of it.
-    begin = at - math.ceil((at - first) / width) * width
+    begin = first // width * width
     num_bars = max(1, math.ceil((last + 1 - begin) / width))
     best, chosen = (
         _coarse(counts, begin, width, num_bars) for counts in (record.best, record.chosen)
     )
     edges = [(begin + i * width) / record.bins_per_unit for i in range(num_bars + 1)]
-    every = max(1, math.ceil(num_bars / EDGES))
+    # Numbers stand at round ones.
+    every = next((w for w in WIDTHS if not w % width and num_bars * width < MOST_EDGES * w), 100)
     return Chart(
         name="scores",
         title="Scores",
@@ -43,13 +43,13 @@ def score_chart(record: MiningRecord) -> Chart:
         bars=tuple(
             Bar(
                 label=f"{edges[i]:.2f} to {edges[i + 1]:.2f}",
-                edge=f"{edges[i]:.2f}" if i % every == 0 and i + every <= num_bars else "",
+                edge="" if (begin + i * width) % every else f"{edges[i]:.2f}",
                 count=best[i],
                 part=chosen[i],
             )
             for i in range(num_bars)
         ),
-        last_edge=f"{edges[-1]:.2f}",
+        last_edge="" if (begin + num_bars * width) % every else f"{edges[-1]:.2f}",
         part_label="pairs",
         mark=Mark(
             at=(record.threshold * record.bins_per_unit - begin) / width,

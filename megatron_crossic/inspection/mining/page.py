@@ -90,13 +90,17 @@ def _threshold_row(kept: Kept, total: int) -> str:
     pairs = (
         "<td class=none>not selected</td>"
         if kept.num_pairs is None
-        else f"<td>{kept.num_pairs:,} <span>{_share(kept.num_pairs, total)}</span></td>"
+        else _number_cell(kept.num_pairs, total)
     )
+    threshold = f"{kept.threshold:g} (now)" if kept.is_current else f"{kept.threshold:.2f}"
     return (
-        f"<tr{' class=current' if kept.is_current else ''}><th scope=row>{kept.threshold:.4g}"
-        f"{' (now)' if kept.is_current else ''}</th><td>{kept.num_reaching:,} "
-        f"<span>{_share(kept.num_reaching, total)}</span></td>{pairs}</tr>"
+        f"<tr{' class=current' if kept.is_current else ''}><th scope=row>{threshold}</th>"
+        f"{_number_cell(kept.num_reaching, total)}{pairs}</tr>"
     )
+
+
+def _number_cell(number: int, total: int) -> str:
+    return f"<td>{number:,} <span>{_share(number, total)}</span></td>"
 
 
 def _sample_note(record: MiningRecord) -> str:
