@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.data.deduplicate.index import MOST_KEPT
-from megatron_crossic.data.hashing import Hashes
 from megatron_crossic.data.deduplicate.sketches import SLOTS, Signer, similarity
+from megatron_crossic.data.hashing import Hashes
 
 WAITING = 50_000
 """Texts in the dictionary at most, 4 kB each."""

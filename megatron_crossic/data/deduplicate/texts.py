@@ -9,8 +9,8 @@ import numpy as np
 from megatron_crossic.data.deduplicate.index import DuplicateIndex
 from megatron_crossic.data.deduplicate.options import CompareSide, DeduplicateOptions
 from megatron_crossic.data.deduplicate.shingles import shingle
-from megatron_crossic.data.hashing import Hashes
 from megatron_crossic.data.deduplicate.sketches import Sketches
+from megatron_crossic.data.hashing import Hashes
 from megatron_crossic.data.records import Document, Pair, batches_of_text
 
 BATCH_CHARACTERS = 1_000_000

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from megatron_crossic.data.deduplicate.shingles import UNSPACED, Hashes, shingle
+from megatron_crossic.data.deduplicate.shingles import UNSPACED, shingle
+from megatron_crossic.data.hashing import Hashes
 from megatron_crossic.data.inputs import block_lines, file_blocks
 from megatron_crossic.data.pairs import block_records
 from megatron_crossic.data.parquet import is_parquet
