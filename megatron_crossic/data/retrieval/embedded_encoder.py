@@ -10,29 +10,18 @@ Dumais et al., Automatic Cross-Language Retrieval Using Latent Semantic Indexing
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
 
-from megatron_crossic.data.retrieval.encoder import Purpose, Vectors, unit_rows
+from megatron_crossic.data.retrieval.encoder import Purpose, unit_rows
 from megatron_crossic.data.retrieval.lexicon import Lexicon
+from megatron_crossic.data.retrieval.vectors import Vectors
 from megatron_crossic.errors import ConfigError
-from megatron_crossic.files import HashingWriter, atomic_output
-from megatron_crossic.manifest import (
-    Manifest,
-    manifest_path,
-    write_manifest,
-)
-
-KIND = "encoder"
-FILE_NAME = "encoder.safetensors"
-PARTS = ("features", "idf", "feature_vectors", "mean_direction")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +33,24 @@ class EncodedLanguage:
     """[v, d]"""
     mean_direction: NDArray[np.float32]
     """Unit length. [d]"""
+
+    def parts(self) -> dict[str, NDArray[Any]]:
+        """Name -> array, the inverse of `from_parts`."""
+        return {
+            "features": self.lexicon.features,
+            "idf": self.lexicon.idf,
+            "feature_vectors": self.feature_vectors,
+            "mean_direction": self.mean_direction,
+        }
+
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, NDArray[Any]]) -> Self:
+        """Raises `KeyError` where one is missing."""
+        return cls(
+            lexicon=Lexicon(features=parts["features"], idf=parts["idf"]),
+            feature_vectors=parts["feature_vectors"].astype(np.float32),
+            mean_direction=parts["mean_direction"],
+        )
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """[len(texts), d]"""
@@ -64,12 +71,12 @@ class EmbeddedEncoder:
 
     @property
     def dimension(self) -> int:
-        return next(iter(self.languages.values())).feature_vectors.shape[1]
+        return len(next(iter(self.languages.values())).mean_direction)
 
     @cached_property
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
-        for name, tensor in sorted(self._tensors().items()):
+        for name, tensor in sorted(self.tensors().items()):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(tensor).data)
         return f"embedded-{digest.hexdigest()[:16]}"
@@ -86,27 +93,10 @@ class EmbeddedEncoder:
             return np.zeros((0, self.dimension), dtype=np.float32)
         return self.languages[language].encode(texts)
 
-    def save(self, folder: Path, manifest: Manifest) -> None:
-        """Write `folder/encoder.safetensors` and the manifest, which comes last."""
-        path = folder / FILE_NAME
-        with atomic_output(path) as file:
-            writer = HashingWriter(file)
-            writer.write(save(self._tensors(), {"languages": json.dumps([*self.languages])}))
-        fingerprint = writer.fingerprint(FILE_NAME)
-        write_manifest(manifest_path(path), _with_file(manifest, fingerprint))
-
-    def _tensors(self) -> dict[str, NDArray[np.generic]]:
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """What the encoder consists of, as it is saved."""
         return {
             f"{code}.{part}": np.ascontiguousarray(value)
             for code, known in self.languages.items()
-            for part, value in zip(
-                PARTS,
-                (
-                    known.lexicon.features,
-                    known.lexicon.idf,
-                    known.feature_vectors,
-                    known.mean_direction,
-                ),
-                strict=True,
-            )
+            for part, value in known.parts().items()
         }

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from megatron_crossic.data.retrieval.vectors import Vectors
+
+_LEAST_LENGTH = 1e-9
 
 Purpose = Literal["query", "passage"]
 """Models trained for search treat the two differently."""
@@ -31,9 +32,9 @@ class Encoder(Protocol):
         """Vectors of unit length, zeros for a text it knows nothing of. [len(texts), dimension]"""
 
 
-def unit_rows(vectors: NDArray[np.floating]) -> Vectors:
+def unit_rows(vectors: Vectors) -> Vectors:
     """Each row at length 1; rows of zeros stay. [n, d]"""
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-9).astype(
-        np.float32
-    )
+    units = np.zeros_like(vectors)
+    np.divide(vectors, lengths, out=units, where=lengths > _LEAST_LENGTH)
+    return units

@@ -24,8 +24,9 @@ from megatron_crossic.data.wikipedia.progress import Progress, meter, no_progres
 from megatron_crossic.data.wikipedia.tables.join import WikiJoin
 from megatron_crossic.data.wikipedia.tables.partners import join_articles
 from megatron_crossic.data.wikipedia.work import Task, WorkFolder, plan_tasks
+from megatron_crossic.data.work_folder import file_identities
 from megatron_crossic.errors import ConfigError, DataError
-from megatron_crossic.files import refuse_existing, refuse_inputs, unreadable
+from megatron_crossic.files import refuse_existing, refuse_inputs
 from megatron_crossic.manifest import Manifest, is_incomplete, manifest_path
 
 
@@ -115,19 +116,8 @@ def _refuse(options: WikipediaPairsOptions, output: Path, settings: RunSettings)
 
 
 def _identity(options: WikipediaPairsOptions) -> dict[str, Any]:
-    """What runs must have in common to share a work folder.
-
-    Files are told apart by what costs nothing to know: every shard would have to read them all.
-    """
-    try:
-        files = [
-            [path.name, status.st_size, status.st_mtime_ns]
-            for path in options.inputs()
-            for status in [path.stat()]
-        ]
-    except OSError as error:
-        raise unreadable(Path(str(error.filename)), error) from error
-    return {"options": options.for_manifest(), "files": files}
+    """What runs must have in common to share a work folder."""
+    return {"options": options.for_manifest(), "files": file_identities(options.inputs())}
 
 
 class _Cleaning:

@@ -4,9 +4,7 @@
 several processes or machines can share the work, and a run that was killed goes on.
 """
 
-import json
 import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +15,8 @@ import orjson
 from megatron_crossic.data.wikipedia.articles import SegmentAccount
 from megatron_crossic.data.wikipedia.options import SideName
 from megatron_crossic.data.wikipedia.segments import Segment, dump_segments
-from megatron_crossic.errors import ConfigError
-from megatron_crossic.files import PARTIAL_SUFFIX, beside, unwritable, write_text_atomically
-
-IDENTITY = "identity.json"
+from megatron_crossic.data.work_folder import claim_folder
+from megatron_crossic.files import beside, write_text_atomically
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,28 +55,7 @@ class WorkFolder:
         Raises `ConfigError` where it is of another run and `overwrite` is off.
         """
         folder = cls(path=beside(output, ".work"))
-        mark = folder.path / IDENTITY
-        ours = json.dumps(identity, indent=1, sort_keys=True, ensure_ascii=False)
-        try:
-            folder.path.mkdir(parents=True, exist_ok=True)
-            found = mark.read_text("utf-8") if mark.exists() else None
-            if found is not None and found != ours and overwrite:
-                folder.remove()
-                folder.path.mkdir()
-                found = None
-            if found is None:
-                # Under a name of its own: the tasks of an array all begin at the same moment.
-                own = folder.path / f"{uuid.uuid4().hex}{PARTIAL_SUFFIX}"
-                own.write_text(ours, "utf-8")
-                own.replace(mark)
-        except OSError as error:
-            raise unwritable(folder.path, error) from error
-        if found is not None and found != ours:
-            raise ConfigError(
-                f"work folder must be of the same options and input files, got {folder.path} of "
-                f"another run ({_difference(found, ours)}). Go on with those, remove the folder, "
-                "or pass --overwrite."
-            )
+        claim_folder(folder.path, identity, overwrite=overwrite)
         return folder
 
     def articles(self, task: Task) -> Path:
@@ -105,12 +80,3 @@ class WorkFolder:
     def remove(self) -> None:
         """Nothing of it is needed any more."""
         shutil.rmtree(self.path)
-
-
-def _difference(found: str, ours: str) -> str:
-    try:
-        theirs, mine = json.loads(found), json.loads(ours)
-        names = [key for key in mine if theirs.get(key) != mine[key]]
-    except (ValueError, AttributeError):
-        return "its identity is unreadable"
-    return "other " + " and ".join(names)
