@@ -176,7 +176,8 @@ def apart(work: Callable[..., T], *arguments: Any) -> T:
 def table(report: dict[str, Any]) -> str:
     """For people."""
     lines = [
-        f"| kind | vectors | build | peak | index | memory | probes | recall@1 | recall@{K} | q/s |",
+        f"| kind | vectors | build | peak | index | memory | probes | recall@1 | recall@{K} "
+        "| queries/s |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for kind, of in report["kinds"].items():

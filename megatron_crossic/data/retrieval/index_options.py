@@ -24,7 +24,7 @@ class IndexOptions:
     lists: int | None = None
     """Lists of ivf; None: the power of two nearest to 4 times the root of the vectors."""
     code_bytes: int | None = None
-    """Bytes of a vector's code in ivf, a divisor of the dimension; None: an eighth, 64 at most."""
+    """Bytes of a vector's code in ivf; they divide the dimension. None: a quarter, 64 at most."""
     connections: int = 32
     """Neighbours of a vector in hnsw, twice as many on its lowest level."""
     probes: int | None = None
