@@ -314,6 +314,8 @@ def test_what_is_missing_or_damaged_is_made_again(tmp_path: Path, shards: Vector
         lambda: (folder / "part-00001.faiss").write_bytes(b"cut"),
         lambda: (folder / "part-00002.faiss.manifest.json").unlink(),
     ]
+    (folder / "part-00000.faiss").unlink()  # beside a manifest that says all is there
+    assert built(folder, shards)[1] == whole
     (folder / "part-00003.faiss.partial").write_bytes(b"left by a killed run")
     (folder / "trained.0123.faiss").write_bytes(b"left by another")
     for damage in damages:
