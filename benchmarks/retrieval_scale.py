@@ -43,7 +43,7 @@ class Rates:
     choosing: Mapping[int, float]
     """Finding the lists of a query."""
     linking: Mapping[int, float]
-    """Building the graph over all lists."""
+    """Putting a list into the graph over all of them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +76,7 @@ def rates_from(report: Mapping[str, Any]) -> Rates:
         query=max(0.0, few["core_seconds_per_query"] - code * codes[0]),
         assigning=assigning,
         choosing={n: 1 / row["searched_per_core_second"] for n, row in of_lists.items()},
-        linking={n: row["build_core_seconds"] for n, row in of_lists.items()},
+        linking={n: row["build_core_seconds"] / n for n, row in of_lists.items()},
     )
 
 
@@ -100,7 +100,7 @@ def estimate(num_vectors: int, dimension: int, rates: Rates, *, probes: int = PR
         return Estimate(plan=plan, training=0.0, adding=0.0, searching=searching)
     codes = probes * num_vectors / plan.lists
     per_query = nearest(rates.choosing, plan.lists) + codes * rates.code + rates.query
-    linking = nearest(rates.linking, plan.lists) if plan.has_graph_of_lists else 0.0
+    linking = plan.lists * nearest(rates.linking, plan.lists) if plan.has_graph_of_lists else 0.0
     return Estimate(
         plan=plan,
         training=multiplications(plan) * rates.multiplication + linking,

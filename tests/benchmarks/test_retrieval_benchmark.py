@@ -34,7 +34,7 @@ RATES = Rates(
     query=1e-3,
     assigning={4096: 1e-4, 32_768: 2e-4, 131_072: 4e-4},
     choosing={4096: 1e-3, 32_768: 2e-3, 131_072: 4e-3},
-    linking={4096: 0.0, 32_768: 10.0, 131_072: 100.0},
+    linking={4096: 0.0, 32_768: 1e-4, 131_072: 1e-3},
 )
 
 
@@ -79,7 +79,7 @@ def test_large_sizes_by_hand() -> None:
     # A million queries with a million vectors, a nanosecond each.
     assert (small.training, small.adding, small.searching) == (0, 0, pytest.approx(1000))
     # 131,072 lists: 256 means, then 512 for each, 8,388,608 vectors, 256 numbers, ten times.
-    assert large.training == pytest.approx(8_388_608 * 768 * 2560 * 1e-11 + 100)
+    assert large.training == pytest.approx(8_388_608 * 768 * 2560 * 1e-11 + 131.072)
     assert large.adding == pytest.approx(1.5e9 * 4.1e-4)
     assert large.searching == pytest.approx(1e6 * (5e-3 + 100 * 1.5e9 / 131_072 * 1e-8))
 
