@@ -6,8 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from megatron_crossic.data.retrieval.exact import NOTHING, Neighbours, exact_search, no_progress
-from megatron_crossic.data.retrieval.exact import Progress as Progress
+from megatron_crossic.data.retrieval.exact import (
+    NOTHING,
+    Neighbours,
+    Progress,
+    exact_search,
+    no_progress,
+)
 from megatron_crossic.data.retrieval.index import Index
 from megatron_crossic.data.retrieval.index_options import IndexOptions
 from megatron_crossic.data.retrieval.vectors import Vectors, VectorShards
