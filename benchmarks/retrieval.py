@@ -176,7 +176,8 @@ def apart(work: Callable[..., T], *arguments: Any) -> T:
 def table(report: dict[str, Any]) -> str:
     """For people."""
     lines = [
-        f"| kind | vectors | build | peak | index | memory | probes | recall@1 | recall@{K} | q/s |",
+        f"| kind | vectors | build | peak | index | memory | probes | recall@1 | recall@{K} "
+        "| queries/s |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for kind, of in report["kinds"].items():
@@ -191,7 +192,8 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
+    """`words` instead of those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vectors", type=int, default=1_000_000)
     parser.add_argument("--hnsw-vectors", type=int, default=200_000, help="a graph takes its time")
@@ -201,7 +203,7 @@ def main() -> None:
     parser.add_argument("--lists", type=int, nargs="*", default=[4096, 32_768, 131_072])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--output", type=Path, help="JSON")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     load, started = os.getloadavg()[0], time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         report = measure(arguments, Path(name))

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from megatron_crossic.data.retrieval.vectors import VectorShards, write_vectors
 
 PASSAGES_OF_DOCUMENT = 8
-DECAY = 0.25
-"""Spread of coordinate n is (n + 1)^-DECAY: that of the 256th is a quarter of the first one's."""
+DECAY = 0.5
+"""Spread of coordinate n is (n + 1)^-DECAY, so some dozens of 256 matter, as in real vectors."""
 BLOCK_DOCUMENTS = 4096
 
 

@@ -314,6 +314,8 @@ def test_what_is_missing_or_damaged_is_made_again(tmp_path: Path, shards: Vector
         lambda: (folder / "part-00001.faiss").write_bytes(b"cut"),
         lambda: (folder / "part-00002.faiss.manifest.json").unlink(),
     ]
+    (folder / "part-00000.faiss").unlink()  # beside a manifest that says all is there
+    assert built(folder, shards)[1] == whole
     (folder / "part-00003.faiss.partial").write_bytes(b"left by a killed run")
     (folder / "trained.0123.faiss").write_bytes(b"left by another")
     for damage in damages:
@@ -464,20 +466,20 @@ def test_options_are_checked(values: dict[str, Any], message: str) -> None:
 def test_auto_is_exact_up_to_a_million() -> None:
     assert plan_index(1_000_000, 256, IndexOptions()).kind == "exact"
     plan = plan_index(1_000_001, 256, IndexOptions())
-    assert (plan.kind, plan.lists, plan.code_bytes, plan.num_parts) == ("ivf", 4096, 32, 1)
+    assert (plan.kind, plan.lists, plan.code_bytes, plan.num_parts) == ("ivf", 4096, 64, 1)
     assert plan.sample == 64 * 4096
     assert [default_lists(n) for n in (1, 10**6, 10**8, 1_500_000_000)] == [4, 4096, 32768, 131072]
 
 
 def test_a_plan_says_what_it_costs() -> None:
     plan = plan_index(1_500_000_000, 256, IndexOptions())
-    assert (plan.bytes_per_vector, plan.num_parts) == (40, 188)
+    assert (plan.bytes_per_vector, plan.num_parts) == (72, 188)
     assert plan.vector_bytes == 768e9
     assert plan.part_range(187) == (1_496_000_000, 1_500_000_000)
     text = "\n".join(plan.lines())
     assert "index: ivf, 1,500,000,000 vectors of 256 numbers" in text
-    assert "131,072 lists, codes of 32 bytes, trained on 8,388,608 vectors, 188 parts" in text
-    assert "per million vectors: 40 MB of index, 512 MB of vectors" in text
+    assert "131,072 lists, codes of 64 bytes, trained on 8,388,608 vectors, 188 parts" in text
+    assert "per million vectors: 72 MB of index, 512 MB of vectors" in text
     graph = plan_index(1_000_000, 256, IndexOptions(kind="hnsw"))
     assert graph.bytes_per_vector == 512 + 256 + 40
     assert "32 connections, 1 parts" in "\n".join(graph.lines())
@@ -495,7 +497,7 @@ def test_planned_bytes_are_those_on_disk(tmp_path: Path, shards: VectorShards, k
 def test_code_bytes_divide_the_dimension() -> None:
     with pytest.raises(ConfigError, match="code-bytes must divide the dimension 256, got 7"):
         plan_index(10_000, 256, IndexOptions(kind="ivf", code_bytes=7))
-    sizes = {256: 32, 384: 48, 768: 64, 1024: 64, 100: 10, 7: 1, 4: 1}
+    sizes = {256: 64, 384: 64, 768: 64, 1024: 64, 128: 32, 100: 25, 7: 1, 4: 1}
     for dimension, code_bytes in sizes.items():
         assert plan_index(10_000, dimension, IndexOptions(kind="ivf")).code_bytes == code_bytes
 

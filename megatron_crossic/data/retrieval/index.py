@@ -36,7 +36,7 @@ from megatron_crossic.data.retrieval.index_folder import (
     part_path,
     trained_path,
 )
-from megatron_crossic.data.retrieval.index_parts import FaissIndex, read_index
+from megatron_crossic.data.retrieval.index_parts import FaissIndex, Turned, read_index, turned
 from megatron_crossic.data.retrieval.index_plan import IndexPlan
 from megatron_crossic.data.retrieval.libraries import limited_threads, load_faiss
 from megatron_crossic.data.retrieval.vectors import Numbers, Vectors, VectorShards
@@ -55,11 +55,11 @@ Candidates = tuple[NDArray[np.float32], Numbers]
 class OpenParts:
     """What FAISS holds; both empty for an exact index."""
 
-    lists: FaissIndex
-    """The centroids of ivf, searched for the nearest; None without."""
     parts: Sequence[FaissIndex]
-    trained: FaissIndex = None
-    """Owns the centroids, for as long as they are used."""
+    trained: Turned | None
+    """Rotation and centroids of ivf."""
+    lists: FaissIndex = None
+    """These centroids, searched for the nearest."""
 
 
 class Index:
@@ -109,7 +109,9 @@ class Index:
         return self._rescored(queries, _best_columns(found, wanted), k)
 
     def _lists_search(self, queries: Vectors, wanted: int, probes: int) -> Candidates:
-        lists = self._opened.lists
+        lists, trained = self._opened.lists, self._opened.trained
+        assert trained is not None
+        queries = trained.turn(queries)
         if self.plan.has_graph_of_lists:
             lists.hnsw.efSearch = max(LEAST_EFFORT, 2 * probes)
         nearness, nearest = lists.search(queries, probes)
@@ -178,13 +180,13 @@ def open_parts(folder: Path, plan: IndexPlan) -> OpenParts:
     """All parts, memory-mapped, with one copy of the centroids for all of them."""
     parts = [read_index(part_path(folder, n), mapped=True) for n in range(plan.num_parts)]
     if plan.kind != "ivf":
-        return OpenParts(lists=None, parts=parts)
-    trained = read_index(trained_path(folder), mapped=False)
+        return OpenParts(parts=parts, trained=None)
+    trained = turned(read_index(trained_path(folder), mapped=False))
     for part in parts:
         part.own_fields = False
-        part.quantizer = trained.quantizer
-    lists = load_faiss().downcast_index(trained.quantizer)
-    return OpenParts(lists=lists, parts=parts, trained=trained)
+        part.quantizer = trained.ivf.quantizer
+    lists = load_faiss().downcast_index(trained.ivf.quantizer)
+    return OpenParts(parts=parts, trained=trained, lists=lists)
 
 
 def _check_identity(

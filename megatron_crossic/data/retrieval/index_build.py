@@ -22,10 +22,13 @@ from megatron_crossic.data.retrieval.index_folder import (
 from megatron_crossic.data.retrieval.index_options import IndexOptions
 from megatron_crossic.data.retrieval.index_parts import (
     FaissIndex,
-    add_part,
-    empty_graph,
+    Turned,
+    checked_blocks,
+    graph_part,
+    ivf_part,
     read_index,
     train_index,
+    turned,
 )
 from megatron_crossic.data.retrieval.index_plan import IndexPlan, plan_index
 from megatron_crossic.data.retrieval.libraries import limited_threads, load_faiss
@@ -89,6 +92,7 @@ class _Build:
         self._shards = shards
         self._plan = plan
         self._progress = progress
+        self._reader: Turned | None = None
 
     def trained(self) -> str:
         """Digest of the trained file, which is there afterwards; empty where none is needed."""
@@ -112,14 +116,10 @@ class _Build:
         if not 0 <= first < step:
             raise ConfigError(f"shard must be I/N with I below N, got {first}/{step}. Use 0/8.")
         trained_with = self.trained()
-        index: FaissIndex | None = None
         for number in range(first, self._plan.num_parts, step):
-            start, stop = self._plan.part_range(number)
             if self.folder.part(number, trained_with=trained_with) is None:
-                index = self._emptied(index)
-                add_part(index, self._shards, start, stop, self._report)
-                self.folder.write_part(number, index, trained_with=trained_with)
-            self._report(stop)
+                self.folder.write_part(number, self._part(number), trained_with=trained_with)
+            self._report(self._plan.part_range(number)[1])
 
     def finish(
         self,
@@ -169,7 +169,7 @@ class _Build:
 
     def _open(self, options: IndexOptions) -> Index:
         opened = (
-            OpenParts(lists=None, parts=())
+            OpenParts(parts=(), trained=None)
             if self._plan.kind == "exact"
             else open_parts(self.folder.path, self._plan)
         )
@@ -177,18 +177,16 @@ class _Build:
             self._plan, self._shards, opened, probes=options.probes or 1, rerank=options.rerank
         )
 
-    def _emptied(self, index: FaissIndex | None) -> FaissIndex:
-        """An index to add a part to; the centroids are read once."""
+    def _part(self, number: int) -> FaissIndex:
+        start, stop = self._plan.part_range(number)
         if self._plan.kind == "hnsw":
-            return empty_graph(self._plan)
-        if index is None:
-            return read_index(trained_path(self.folder.path), mapped=False)
-        index.reset()
-        return index
+            return graph_part(self._plan, self._shards, start, stop, self._report)
+        if self._reader is None:  # the centroids are read once for all parts
+            self._reader = turned(read_index(trained_path(self.folder.path), mapped=False))
+        return ivf_part(self._reader, self._shards, start, stop, self._report)
 
     def _check_all(self) -> None:
-        for first, block in self._shards.blocks():
-            check_vectors(block, where=f"the rows from {first:,} of all vectors")
+        for first, block in checked_blocks(self._shards):
             self._report(first + len(block))
 
     def _report(self, done: int) -> None:

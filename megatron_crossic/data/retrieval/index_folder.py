@@ -44,8 +44,15 @@ class IndexFolder:
         self._digest = hashlib.sha256(to_json_line(identity)).hexdigest()
 
     def complete(self) -> Manifest | None:
-        """The manifest of the whole index, where there is one."""
-        return self._read(index_manifest_path(self.path), KIND)
+        """The manifest of the whole index, where there is one and all files are as long as said."""
+        manifest = self._read(index_manifest_path(self.path), KIND)
+        if manifest is None:
+            return None
+        for file in manifest.files.values():
+            path = self.path / file.name
+            if not path.is_file() or path.stat().st_size != file.num_bytes:
+                return None
+        return manifest
 
     def finish(self, manifest: Manifest) -> Manifest:
         """Write the manifest of the whole index, as returned; remove what killed runs left."""

@@ -5,7 +5,7 @@
     hnsw    2 d + 8 connections + 40       the same, and its 2 d bytes
     ivf     nothing: the pages in use      code + 8 bytes of number, and its 2 d bytes
 
-At d = 256: 512 bytes, 808 + 512 and 40 + 512. An ivf index has its centroids in memory as well,
+At d = 256: 512 bytes, 808 + 512 and 72 + 512. An ivf index has its centroids in memory as well,
 134 MB of them for 1.5 billion vectors.
 """
 
@@ -187,7 +187,7 @@ def default_lists(num_vectors: int) -> int:
 
 def _code_bytes(dimension: int, wanted: int | None) -> int:
     if wanted is None:
-        most = max(1, min(LARGEST_CODE, dimension // 8))
+        most = max(1, min(LARGEST_CODE, dimension // 4))
         return max(size for size in range(1, most + 1) if dimension % size == 0)
     if dimension % wanted:
         raise ConfigError(

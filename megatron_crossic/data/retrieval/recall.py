@@ -6,8 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from megatron_crossic.data.retrieval.exact import NOTHING, Neighbours, exact_search, no_progress
-from megatron_crossic.data.retrieval.exact import Progress as Progress
+from megatron_crossic.data.retrieval.exact import (
+    NOTHING,
+    Neighbours,
+    Progress,
+    exact_search,
+    no_progress,
+)
 from megatron_crossic.data.retrieval.index import Index
 from megatron_crossic.data.retrieval.index_options import IndexOptions
 from megatron_crossic.data.retrieval.vectors import Vectors, VectorShards
@@ -80,7 +85,18 @@ def choose_probes(
     options: IndexOptions,
     progress: Progress = no_progress,
 ) -> Recall:
-    """Measure with `options.probes`, or with 1, 2, 4, … until the target is reached."""
+    """Measure with `options.probes`, or with 1, 2, 4, … until the target is reached.
+
+    An exact index needs no measurement.
+    """
+    if index.plan.kind == "exact":
+        return Recall(
+            k=options.recall_k,
+            num_queries=0,
+            target=options.target_recall,
+            by_probes={1: 1.0},
+            probes=1,
+        )
     if not len(queries):
         raise DataError("queries must be at least one to measure recall, got none. Give some.")
     exact = exact_search(shards, queries, options.recall_k, progress=progress)
@@ -99,8 +115,8 @@ def choose_probes(
 
 
 def _tried_probes(index: Index, options: IndexOptions) -> Iterator[int]:
-    if options.probes is not None or index.plan.kind == "exact":
-        yield options.probes or 1
+    if options.probes is not None:
+        yield options.probes
         return
     probes = 1 if index.plan.kind == "ivf" else LEAST_EFFORT
     most = min(MOST_PROBES, index.plan.lists if index.plan.kind == "ivf" else len(index))
