@@ -38,8 +38,14 @@ def lora_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def references(lora_folder: Path) -> dict[float, RunConfig]:
     """Runs of 10 steps in one process, by dropout."""
+    checkpoint = CheckpointConfig(initial=lora_folder / "initial", interval=10)
     configs = {
-        dropout: lora_config(lora_folder, lora_folder / str(dropout) / "one", dropout=dropout)
+        dropout: lora_config(
+            lora_folder,
+            lora_folder / str(dropout) / "one",
+            dropout=dropout,
+            checkpoint=checkpoint,
+        )
         for dropout in (0.0, 0.3)
     }
     for config in configs.values():
