@@ -207,6 +207,13 @@ _SERVER.set_forkserver_preload(
 )
 
 
+def start_forked(job: Callable[..., None], *args: Any) -> BaseProcess:
+    """Start `job(*args)` in a process that has imported everything."""
+    process = _SERVER.Process(target=job, args=args)
+    process.start()
+    return process
+
+
 def start_ranks(
     world_size: int, log: Path, job: Callable[..., None], *args: Any
 ) -> list[BaseProcess]:
@@ -223,9 +230,7 @@ def start_ranks(
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(port),
         }
-        process = _SERVER.Process(target=_rank, args=(environment, log, job, args))
-        process.start()
-        ranks.append(process)
+        ranks.append(start_forked(_rank, environment, log, job, args))
     return ranks
 
 
