@@ -11,13 +11,33 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
 
 
+class OneSlurm(LoadFileScheduling):
+    """Gives a worker whole files, and one of them all files of jobs.
+
+    Jobs wait for Slurm much of their time. Then tests that compute run beside them, not other jobs
+    on a second cluster.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(super()._split_scope(nodeid))
+        return str(file.parent if file.parent.name == "slurm" else file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneSlurm | None:
+    """For `--dist loadfile`, as in the Makefile."""
+    return OneSlurm(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Jobs wait for Slurm most of their time: they go first, beside tests that compute."""
+    """The jobs go first: they are what takes longest in one worker."""
     items.sort(key=lambda item: item.path.parent.name != "slurm")
 
 

@@ -150,6 +150,9 @@ def test_a_dry_run_prints_the_script_and_another_submits_it(folder: Path) -> Non
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
     program(folder, "sbatch", "echo called >>calls; env >environment; echo 17")
+    # An installed Slurm would look for its configuration for a minute each.
+    program(folder, "squeue", "exit 1")
+    program(folder, "scontrol", "exit 1")
     environment |= {"PATH": f"{folder}/bin:/usr/bin:/bin", "SLURM_CONF": "/etc/slurm.conf"}
     environment |= {"SLURM_NTASKS": "4", "SRUN_DEBUG": "3", "SALLOC_ACCOUNT": "x"}
     dry = run("--dry-run", "--set", "CROSSIC_QOS=a b", "--", "--config", "run.yaml")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from forked_tools import run_tool
 from tiny_runs import losses, tiny_config
 
 from megatron_crossic.train.options import to_yaml
@@ -49,16 +50,18 @@ def test_trains_in_one_process_and_says_only_what_matters(config_file: Path) -> 
     assert (resolved["num_steps"], resolved["optimizer"]["beta2"]) == (2, 0.95)
 
 
-def test_a_dry_run_prints_and_starts_nothing(config_file: Path) -> None:
-    result = run("--config", config_file, "--parallel.tensor", "2", "--dry-run")
+def test_a_dry_run_prints_and_starts_nothing(config_file: Path, tmp_path: Path) -> None:
+    options = ("--config", config_file, "--parallel.tensor", "2", "--dry-run")
+    result = run_tool(tmp_path, "pretrain.py", *options)
     assert result.returncode == 0, result.stderr
     assert "tensor: 2" in result.stdout
     assert "= 2 processes on cpu" in result.stdout
     assert not config_file.with_name("run").exists()
 
 
-def test_an_unknown_key_is_one_line_and_exit_code_2(config_file: Path) -> None:
-    result = run("--config", config_file, "--paralel.tensor", "2")
+def test_an_unknown_key_is_one_line_and_exit_code_2(config_file: Path, tmp_path: Path) -> None:
+    options = ("--config", config_file, "--paralel.tensor", "2")
+    result = run_tool(tmp_path, "pretrain.py", *options)
     assert result.returncode == 2
     assert result.stderr.startswith("error: options must be those of the configuration")
     assert "--paralel.tensor" in result.stderr

@@ -6,17 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked_tools import TOOLS, run_tool
 from small_profiles import point
 from tiny_runs import tiny_config
 
 from megatron_crossic.profiling.document import read_profile, write_profile
 from megatron_crossic.train.options import to_yaml
 
-TOOLS = Path(__file__).parents[2] / "tools"
 
-
-def run(tool: str, *arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+def run(tool: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(TOOLS / tool), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=200)
 
@@ -49,7 +48,8 @@ def test_a_sweep_in_fresh_process_groups(config_file: Path, tmp_path: Path) -> N
 
 def test_one_process_measures_itself(config_file: Path, tmp_path: Path) -> None:
     options = ("--config", config_file, "--output-folder", tmp_path / "one", "--steps", "2")
-    result = run("profile_throughput.py", *options, "--warmup", "0", "--name", "mine")
+    rest = ("--warmup", "0", "--name", "mine")
+    result = run_tool(tmp_path, "profile_throughput.py", *options, *rest)
     assert result.returncode == 0, result.stderr
     assert "| mine | 1 |" in result.stdout
 
@@ -58,7 +58,7 @@ def test_two_results_are_compared(tmp_path: Path) -> None:
     for name, seconds in (("before", [1.0, 1.1]), ("after", [2.0, 2.1])):
         write_profile(tmp_path / name, [point("a", seconds)])
     both = (tmp_path / "before", tmp_path / "after")
-    result = run("profile_throughput.py", "--compare", *both)
+    result = run_tool(tmp_path, "profile_throughput.py", "--compare", *both)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1].endswith("| slower |")
 
@@ -67,7 +67,8 @@ def test_a_scaling_report(tmp_path: Path) -> None:
     for devices in (1, 2):
         write_profile(tmp_path / str(devices), [point(f"on {devices}", devices=devices)])
     folder = tmp_path / "report"
-    result = run("scaling_report.py", tmp_path / "1", tmp_path / "2", "--output-folder", folder)
+    results = (tmp_path / "1", tmp_path / "2")
+    result = run("scaling_report.py", *results, "--output-folder", folder)
     assert result.returncode == 0, result.stderr
     assert "Strong scaling, 8 windows a step:" in result.stdout
     assert result.stdout.endswith(f"written to {folder}\n")
@@ -85,7 +86,7 @@ def test_wrong_command_lines_are_one_line(
     tmp_path: Path, arguments: tuple[str, ...], variables: dict[str, str], message: str
 ) -> None:
     folder = ("--output-folder", str(tmp_path / "out"))
-    result = run("profile_throughput.py", *folder, *arguments, **variables)
+    result = run_tool(tmp_path, "profile_throughput.py", *folder, *arguments, **variables)
     assert result.returncode == 2
     assert result.stderr.startswith("error: ")
     assert message in result.stderr

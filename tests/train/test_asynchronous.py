@@ -131,6 +131,7 @@ def test_a_checkpoint_is_of_its_step_while_training_goes_on(
         folder,
         run_dir=tmp_path / "waits",
         num_steps=NUM_STEPS,
+        micro_batch_size=4 if lora else 2,  # tensor ranks talk in every pass
         parallel=parallel,
         checkpoint=CheckpointConfig(initial=folder / "initial", interval=5, keep_last=9),
     )
@@ -176,33 +177,48 @@ def write_too_much(shards: PlannedShards) -> Any:
     return WRITE(shards)
 
 
-@pytest.fixture
-def begun(inputs: Path, tmp_path: Path) -> RunConfig:
-    """A run of 20 steps with a first checkpoint, that goes on with background writes.
+@pytest.fixture(scope="module")
+def whole(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    """A run of 20 steps with background writes that nothing happens to.
 
     Each of its two ranks has layers to write; of data ranks only the first has.
     """
-    config = tiny_config(
-        inputs,
-        run_dir=tmp_path / "run",
-        num_steps=20,
-        stop_after_step=3,
-        parallel=ParallelConfig(pipeline=2),
+    folder = tmp_path_factory.mktemp("whole")
+    config = in_background(
+        tiny_config(
+            inputs, run_dir=folder / "run", num_steps=20, parallel=ParallelConfig(pipeline=2)
+        ),
+        interval=5,
     )
-    run_ranks(2, tmp_path / "log", run_training, config)
-    return in_background(replace(config, stop_after_step=None), interval=5)
+    run_ranks(2, folder / "log", run_training, config)
+    return config
 
 
-def assert_goes_on(config: RunConfig, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def first_steps(whole: RunConfig) -> Path:
+    """The run directory of the same run after 3 steps and a checkpoint that was waited for."""
+    run_dir = whole.run_dir.with_name("begun")
+    checkpoint = replace(whole.checkpoint, asynchronous=False, interval=3)
+    config = replace(whole, run_dir=run_dir, checkpoint=checkpoint, stop_after_step=3)
+    run_ranks(2, run_dir.with_suffix(".log"), run_training, config)
+    return run_dir
+
+
+@pytest.fixture
+def begun(whole: RunConfig, first_steps: Path, tmp_path: Path) -> RunConfig:
+    """The run of `first_steps`, that goes on with background writes."""
+    shutil.copytree(first_steps, tmp_path / "run")
+    return replace(whole, run_dir=tmp_path / "run")
+
+
+def assert_goes_on(config: RunConfig, whole: RunConfig, log: Path) -> None:
     """From step 3, to the end of a run that nothing happened to."""
-    whole = replace(config, run_dir=tmp_path / "whole")
-    run_ranks(2, tmp_path / "log", run_training, whole)
-    assert "resuming after step 3" in run_ranks(2, tmp_path / "log", run_training, config)
+    assert "resuming after step 3" in run_ranks(2, log, run_training, config)
     assert losses(config.run_dir) == losses(whole.run_dir)
 
 
 def test_a_rank_killed_in_a_background_write_leaves_the_previous(
-    begun: RunConfig, tmp_path: Path
+    begun: RunConfig, whole: RunConfig, tmp_path: Path
 ) -> None:
     ranks = start_ranks(2, tmp_path / "log", run_with_writer, begun, "1", die, "")
     for process in ranks:
@@ -213,15 +229,17 @@ def test_a_rank_killed_in_a_background_write_leaves_the_previous(
     root = begun.run_dir / "checkpoints"
     assert (root / "latest").read_text(encoding="utf-8") == "step_0000003\n"
     assert [path.name for path in root.glob("step_*[0-9]")] == ["step_0000003"]
-    assert_goes_on(begun, tmp_path)
+    assert_goes_on(begun, whole, tmp_path / "log")
 
 
-def test_all_ranks_learn_of_a_full_disk_under_one(begun: RunConfig, tmp_path: Path) -> None:
+def test_all_ranks_learn_of_a_full_disk_under_one(
+    begun: RunConfig, whole: RunConfig, tmp_path: Path
+) -> None:
     expected = r"possible to save, got OSError.*too large.* previous checkpoint is intact"
     run_ranks(2, tmp_path / "log", run_with_writer, begun, "1", write_too_much, expected)
     assert [path.name for path in checkpoints(begun)] == ["step_0000003"]
     assert 5 <= len(losses(begun.run_dir)) < 20
-    assert_goes_on(begun, tmp_path)
+    assert_goes_on(begun, whole, tmp_path / "log")
 
 
 def run_to_an_error(config: RunConfig) -> None:
@@ -238,12 +256,12 @@ def run_to_an_error(config: RunConfig) -> None:
         run_training(config)
 
 
-def test_an_error_on_one_rank_keeps_what_all_have_written(begun: RunConfig, tmp_path: Path) -> None:
+def test_an_error_on_one_rank_keeps_what_all_have_written(
+    begun: RunConfig, whole: RunConfig, tmp_path: Path
+) -> None:
     said = run_ranks(2, tmp_path / "log", run_to_an_error, begun)
     assert f"saved {begun.run_dir / 'checkpoints' / 'step_0000005'}\n" in said
     assert "resuming after step 5" in run_ranks(2, tmp_path / "log", run_training, begun)
-    whole = replace(begun, run_dir=tmp_path / "whole")
-    run_ranks(2, tmp_path / "log", run_training, whole)
     assert losses(begun.run_dir) == losses(whole.run_dir)
 
 

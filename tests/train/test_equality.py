@@ -73,7 +73,6 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
         folder,
         run_dir=folder / "one",
         num_steps=10,
-        micro_batch_size=1,
         validation_interval=5,
         checkpoint=CheckpointConfig(initial=folder / "initial", interval=5),
     )
@@ -129,7 +128,7 @@ def test_recompute_computes_again_and_changes_nothing(
     config = replace(reference, run_dir=tmp_path, memory=memory, data=data, stop_after_step=2)
     with register_module_forward_pre_hook(count):
         run_training(config)
-    assert len(calls) == 2 * 8 * calls_a_pass  # 2 steps of 8 passes
+    assert len(calls) == 2 * 4 * calls_a_pass  # 2 steps of 4 passes
     assert losses(tmp_path) == losses(reference.run_dir)[:2]
 
 

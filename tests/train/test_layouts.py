@@ -41,7 +41,21 @@ def train_alone(folder: Path, kind: str) -> RunConfig:
         write_windows(
             folder / name, num_windows=num_windows, vocab_size=vocab_size, seed=num_windows
         )
-    config = tiny_config(folder, run_dir=folder / "one", num_steps=20, validation_interval=10)
+    config = tiny_config(
+        folder,
+        run_dir=folder / "one",
+        num_steps=20,
+        validation_interval=10,
+        checkpoint=CheckpointConfig(initial=folder / "initial", interval=20),
+    )
+    run_training(config)
+    return config
+
+
+@pytest.fixture(scope="module")
+def two_a_pass(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    """A run of 6 steps in fp32 on one process, with passes of two windows."""
+    config = tiny_config(inputs, run_dir=tmp_path_factory.mktemp("two"))
     run_training(config)
     return config
 
@@ -92,14 +106,11 @@ def by_language(path: Path) -> list[float]:
     return [loss for record in records for loss in record["loss_by_language"].values()]
 
 
-def test_bf16_trains_on_cpu(inputs: Path, tmp_path: Path) -> None:
-    fp32 = tiny_config(inputs, run_dir=tmp_path / "fp32")
-    run_training(fp32)
-    run_training(
-        replace(fp32, run_dir=tmp_path / "bf16", precision=PrecisionConfig(compute="bf16"))
-    )
-    assert losses(tmp_path / "bf16") == pytest.approx(losses(tmp_path / "fp32"), rel=1e-2)
-    assert losses(tmp_path / "bf16") != losses(tmp_path / "fp32")
+def test_bf16_trains_on_cpu(two_a_pass: RunConfig, tmp_path: Path) -> None:
+    fp32 = losses(two_a_pass.run_dir)
+    run_training(replace(two_a_pass, run_dir=tmp_path, precision=PrecisionConfig(compute="bf16")))
+    assert losses(tmp_path) == pytest.approx(fp32, rel=1e-2)
+    assert losses(tmp_path) != fp32
 
 
 def test_without_validation_data_nothing_is_validated(inputs: Path, tmp_path: Path) -> None:
@@ -123,16 +134,13 @@ def test_a_broken_update_reaches_no_checkpoint(
 
 @pytest.mark.parametrize("micro_batch_size", [1, 4, 8])
 def test_microbatches_do_not_change_a_step(
-    inputs: Path, tmp_path: Path, micro_batch_size: int
+    two_a_pass: RunConfig, tmp_path: Path, micro_batch_size: int
 ) -> None:
     """Windows have 10 to 14 tokens, so a mean of means would differ."""
-    config = tiny_config(inputs, run_dir=tmp_path / "two")
-    run_training(config)
-    run_dir = tmp_path / "other"
-    run_training(replace(config, run_dir=run_dir, micro_batch_size=micro_batch_size))
+    run_training(replace(two_a_pass, run_dir=tmp_path, micro_batch_size=micro_batch_size))
     for name in ("loss", "grad_norm"):
-        expected = every_step(config.run_dir, name)
-        assert every_step(run_dir, name) == pytest.approx(expected, rel=2e-6)
-    assert by_language(run_dir / "validation.jsonl") == pytest.approx(
-        by_language(config.run_dir / "validation.jsonl"), rel=2e-6
+        expected = every_step(two_a_pass.run_dir, name)
+        assert every_step(tmp_path, name) == pytest.approx(expected, rel=2e-6)
+    assert by_language(tmp_path / "validation.jsonl") == pytest.approx(
+        by_language(two_a_pass.run_dir / "validation.jsonl"), rel=2e-6
     )

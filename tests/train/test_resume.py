@@ -60,6 +60,14 @@ def go_on(config: RunConfig, num_ranks: int) -> str:
     return run_ranks(num_ranks, config.run_dir.with_suffix(".log"), run_training, config)
 
 
+@pytest.fixture(scope="module")
+def alone(inputs: Path, tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    """A run on one process that nothing happens to."""
+    config = run_config(inputs, tmp_path_factory.mktemp("alone") / "run", ParallelConfig())
+    run_training(config)
+    return config
+
+
 @pytest.mark.parametrize(
     ("num_ranks", "parallel", "at_step"),
     [
@@ -69,10 +77,17 @@ def go_on(config: RunConfig, num_ranks: int) -> str:
     ],
 )
 def test_the_same_layout_goes_on_bit_for_bit(
-    inputs: Path, tmp_path: Path, num_ranks: int, parallel: ParallelConfig, at_step: int
+    inputs: Path,
+    alone: RunConfig,
+    tmp_path: Path,
+    num_ranks: int,
+    parallel: ParallelConfig,
+    at_step: int,
 ) -> None:
-    whole = run_config(inputs, tmp_path / "whole", parallel)
-    go_on(whole, num_ranks)
+    whole = alone
+    if num_ranks > 1:
+        whole = run_config(inputs, tmp_path / "whole", parallel)
+        go_on(whole, num_ranks)
     killed = run_config(inputs, tmp_path / "killed", parallel)
     train_and_kill(killed, num_ranks, at_step=at_step)
     said = go_on(killed, num_ranks)
@@ -94,17 +109,16 @@ def test_the_same_layout_goes_on_bit_for_bit(
 )
 def test_another_layout_goes_on_within_rounding(
     inputs: Path,
+    alone: RunConfig,
     tmp_path: Path,
     before: ParallelConfig,
     after: ParallelConfig,
     num_ranks: int,
 ) -> None:
-    whole = run_config(inputs, tmp_path / "whole", ParallelConfig())
-    run_training(whole)
     killed = run_config(inputs, tmp_path / "killed", before)
     train_and_kill(killed, 2, at_step=5)
     go_on(replace(killed, parallel=after), num_ranks)
-    assert losses(killed.run_dir) == pytest.approx(losses(whole.run_dir), rel=1e-4)
+    assert losses(killed.run_dir) == pytest.approx(losses(alone.run_dir), rel=1e-4)
 
 
 def test_bf16_goes_on_bit_for_bit_with_its_main_weights(inputs: Path, tmp_path: Path) -> None:
@@ -131,10 +145,8 @@ def run_killed_in_save(config: RunConfig) -> None:
 
 
 def test_killed_while_saving_goes_on_from_the_last_complete_one(
-    inputs: Path, tmp_path: Path
+    inputs: Path, alone: RunConfig, tmp_path: Path
 ) -> None:
-    whole = run_config(inputs, tmp_path / "whole", ParallelConfig())
-    run_training(whole)
     killed = run_config(inputs, tmp_path / "killed", ParallelConfig())
     (process,) = start_ranks(1, tmp_path / "log", run_killed_in_save, killed)
     process.join(timeout=60)
@@ -143,7 +155,7 @@ def test_killed_while_saving_goes_on_from_the_last_complete_one(
     assert (root / "step_0000006.partial" / ".metadata").is_file()
     assert (root / "latest").read_text(encoding="utf-8") == "step_0000003\n"
     assert "resuming after step 3" in go_on(killed, 1)
-    assert losses(killed.run_dir) == losses(whole.run_dir)
+    assert losses(killed.run_dir) == losses(alone.run_dir)
     assert not list(root.glob("*.partial"))
 
 
