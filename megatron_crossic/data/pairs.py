@@ -81,6 +81,14 @@ def block_pairs(
 
     Raises `DataError` naming the line or row. Lines are counted only once an error wants to know.
     """
+    for _, pair in placed_pairs(block, of_documents=of_documents, language=language):
+        yield pair
+
+
+def placed_pairs(
+    block: Block, *, of_documents: bool = False, language: str | None = None
+) -> Iterator[tuple[int, Pair]]:
+    """The same with the row of each, or the byte at which its line ends."""
     try:
         yield from _parse(block, of_documents, language, first_line=1)
     except DataError:
@@ -93,15 +101,15 @@ def block_pairs(
 
 def _parse(
     block: Block, of_documents: bool, language: str | None, *, first_line: int
-) -> Iterator[Pair]:
+) -> Iterator[tuple[int, Pair]]:
     for name, place, record in block_records(block, first_line):
         where = f"{block.path}, {place}"
         if of_documents:
             if record.get("id") is None:
                 record = {**record, "id": f"{block.path.name}:{name}"}
-            yield document_from_json(record, language=language, where=where)
+            yield name, document_from_json(record, language=language, where=where)
         else:
-            yield pair_from_json(record, where=where)
+            yield name, pair_from_json(record, where=where)
 
 
 def block_records(block: Block, first_line: int = 1) -> Iterator[tuple[int, str, dict[str, Any]]]:

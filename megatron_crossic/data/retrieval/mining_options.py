@@ -1,0 +1,131 @@
+"""What the user decides about mining, checked once; what each step is made from."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from megatron_crossic.data.records import check_language
+from megatron_crossic.data.retrieval.fitting import FitOptions
+from megatron_crossic.data.retrieval.index_options import IndexOptions
+from megatron_crossic.data.retrieval.selection_options import SelectionOptions
+from megatron_crossic.data.work_folder import file_identities
+from megatron_crossic.errors import ConfigError
+
+View = Literal["title", "keywords", "document"]
+"""What of a document a query is made of."""
+
+TWO_STEPS: Mapping[View, float] = {"title": 0.3, "keywords": 0.7}
+"""Our default weights of the paper's two steps; it does not give its own."""
+
+EMBEDDED = "embedded"
+SENTENCE_TRANSFORMERS = "sentence-transformers:"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MiningOptions:
+    """Everything that shapes the mined pairs."""
+
+    corpus: tuple[Path, ...]
+    """Documents that passages are taken from."""
+    targets: tuple[Path, ...]
+    """Pair files, whose last side is looked for, or documents where `target_language` is set."""
+    work: Path
+    """Folder of everything in between."""
+    corpus_language: str = "en"
+    target_language: str | None = None
+    """Language of `targets` that are documents; None: they are pairs."""
+    encoder: str = EMBEDDED
+    """`embedded`, `embedded:FOLDER` or `sentence-transformers:MODEL`."""
+    query_prompt: str | None = None
+    """Put before queries; None: as the model's own configuration says."""
+    passage_prompt: str | None = None
+    fit_pairs: tuple[Path, ...] = ()
+    """Pairs the embedded encoder is fitted on; none: `targets`."""
+    fit: FitOptions = field(default_factory=FitOptions)
+    passage_characters: int = 1000
+    """Length of a passage at most."""
+    views: Mapping[View, float] = field(default_factory=lambda: TWO_STEPS)
+    """View -> weight of its similarity."""
+    num_keywords: int = 20
+    """Of the view `keywords`."""
+    document_characters: int = 20_000
+    """So much of a document is read for `keywords` and `document`."""
+    neighbours: int = 32
+    """Passages found for each view of a document."""
+    candidates: int = 16
+    """Of those of all views together so many are kept, the best by weighted sum."""
+    index: IndexOptions = field(default_factory=IndexOptions)
+    selection: SelectionOptions = field(default_factory=SelectionOptions)
+
+    def __post_init__(self) -> None:
+        check_language(self.corpus_language, thing="corpus-lang")
+        if self.target_language is not None:
+            check_language(self.target_language, thing="target-lang")
+        positive = ("passage_characters", "num_keywords", "document_characters", "neighbours")
+        for name in (*positive, "candidates"):
+            if getattr(self, name) < 1:
+                raise ConfigError(
+                    f"{name.replace('_', '-')} must be positive, got {getattr(self, name)}. "
+                    "Leave it out for the default."
+                )
+        self._check_views()
+        self._check_encoder()
+
+    def _check_views(self) -> None:
+        unknown = [name for name in self.views if name not in get_args(View)]
+        if unknown or not self.views or any(not weight > 0 for weight in self.views.values()):
+            given = " ".join(f"{name}={weight}" for name, weight in self.views.items())
+            raise ConfigError(
+                f"views must be of {', '.join(get_args(View))} with weights above 0, got "
+                f"{given or 'none'}. Use for example title=0.3 keywords=0.7, or document=1."
+            )
+
+    def _check_encoder(self) -> None:
+        kind, _, what = self.encoder.partition(":")
+        is_known = self.encoder == EMBEDDED or (
+            kind in (EMBEDDED, SENTENCE_TRANSFORMERS[:-1]) and what
+        )
+        if not is_known:
+            raise ConfigError(
+                "encoder must be embedded, embedded:FOLDER or sentence-transformers:MODEL, got "
+                f"{self.encoder!r}. Use for example sentence-transformers:intfloat/"
+                "multilingual-e5-small."
+            )
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """View -> weight; they add up to 1."""
+        total = sum(self.views.values())
+        return {name: weight / total for name, weight in self.views.items()}
+
+    @property
+    def pairs_to_fit_on(self) -> tuple[Path, ...]:
+        return self.fit_pairs or (() if self.target_language else self.targets)
+
+    def of_fit(self) -> dict[str, Any]:
+        """What a fitted encoder is made from."""
+        return {"fit": asdict(self.fit), "pairs": file_identities(self.pairs_to_fit_on)}
+
+    def of_encoding(self, encoder: str) -> dict[str, Any]:
+        """What vectors are made from; `encoder` is its fingerprint."""
+        return {
+            "encoder": encoder,
+            "corpus": file_identities(self.corpus),
+            "targets": file_identities(self.targets),
+            "languages": [self.corpus_language, self.target_language],
+            "passage_characters": self.passage_characters,
+            "views": sorted(self.views),
+            "num_keywords": self.num_keywords,
+            "document_characters": self.document_characters,
+        }
+
+    def of_search(self, encoder: str) -> dict[str, Any]:
+        """What candidates are made from; the order of corpus and index included."""
+        return {
+            **self.of_encoding(encoder),
+            "weights": self.weights,
+            "neighbours": self.neighbours,
+            "candidates": self.candidates,
+            "index": asdict(self.index),
+        }
