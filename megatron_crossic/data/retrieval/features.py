@@ -26,7 +26,8 @@ from megatron_crossic.data.hashing import (
 RUN_LENGTHS = (1, 2, 3)
 """Characters of a run. Longer ones add little: most are seen once."""
 
-_SEPARATOR, _WORD, _RUN = 0, 1, 2
+SEPARATOR, WORD, RUN = 0, 1, 2
+"""What a character does: parts words, belongs to one, makes runs."""
 
 _RUN_RANGES = (
     (0x0E00, 0x0FFF),  # Thai, Lao, Tibetan
@@ -48,21 +49,23 @@ _RUN_RANGES = (
 def text_features(texts: Sequence[str]) -> tuple[Hashes, NDArray[np.int64]]:
     """Every feature of every text, repetitions included, and the number of the text it is of."""
     characters, text_starts = folded_characters(texts)
-    classes = _classes()[characters]
-    hashes, starts = words(characters, classes == _WORD)
+    classes = character_classes()[characters]
+    hashes, starts = words(characters, classes == WORD)
     found, places = [hashes], [starts]
-    for hashes, starts in _runs(mix(characters.astype(np.uint64)), classes == _RUN):
+    for hashes, starts in runs(mix(characters.astype(np.uint64)), classes == RUN):
         found.append(hashes)
         places.append(starts)
     owners = np.searchsorted(text_starts, np.concatenate(places), side="right") - 1
     return np.concatenate(found), owners.astype(np.int64)
 
 
-def _runs(characters: Hashes, counts: NDArray[np.bool_]) -> list[tuple[Hashes, NDArray[np.intp]]]:
-    """Hashes and first positions of the runs of each length."""
+def runs(
+    characters: Hashes, counts: NDArray[np.bool_], *, longest: int = RUN_LENGTHS[-1]
+) -> list[tuple[Hashes, NDArray[np.intp]]]:
+    """Hashes and first positions of the runs of each length from 1 on."""
     found = []
     hashes, whole = characters, counts
-    for length in RUN_LENGTHS:
+    for length in range(1, longest + 1):
         if length > 1:
             hashes = hashes[:-1] * np.uint64(BASE) + characters[length - 1 :]
             whole = whole[:-1] & counts[length - 1 :]
@@ -73,9 +76,9 @@ def _runs(characters: Hashes, counts: NDArray[np.bool_]) -> list[tuple[Hashes, N
 
 
 @cache
-def _classes() -> NDArray[np.uint8]:
+def character_classes() -> NDArray[np.uint8]:
     """For each code point whether it parts words, belongs to one, or makes runs."""
-    classes = counting_characters().astype(np.uint8) * _WORD
+    classes = counting_characters().astype(np.uint8) * WORD
     for first, last in _RUN_RANGES:
-        classes[first : last + 1] *= _RUN
+        classes[first : last + 1] *= RUN
     return classes
