@@ -90,23 +90,25 @@ def _of_batch(
     first: int,
 ) -> Candidates:
     found = [
-        np.where(vectors.any(axis=1)[:, None], index.search(vectors, neighbours).numbers, NOTHING)
+        np.where(_is_there(vectors), index.search(vectors, neighbours).numbers, NOTHING)
         for vectors in views.values()
     ]
     queries, numbers = _distinct(np.concatenate(found, axis=1))
     rows, places = np.unique(numbers, return_inverse=True)
     near = passages.rows(rows)
     similarities = np.stack(
-        [
-            np.einsum("cd,cd->c", vectors[queries], near[places])
-            for vectors in views.values()
-        ],
+        [np.einsum("cd,cd->c", vectors[queries], near[places]) for vectors in views.values()],
         axis=1,
     )
     made = np.zeros(len(queries), dtype=candidate_type(len(views)))
     made["query"], made["passage"], made["views"] = queries + first, numbers, similarities
     made["score"] = similarities @ np.array([weights[name] for name in views], dtype=np.float32)
     return _best(made[made["score"] > 0], keep)
+
+
+def _is_there(vectors: Vectors) -> NDArray[np.bool_]:
+    """[n, d] -> [n, 1]"""
+    return np.asarray(vectors.any(axis=1, keepdims=True))
 
 
 def _distinct(numbers: Numbers) -> tuple[Numbers, Numbers]:

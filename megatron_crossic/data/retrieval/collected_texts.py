@@ -124,24 +124,27 @@ class _Wanted:
     def __init__(self, numbers: Numbers, places: Places) -> None:
         self._numbers = numbers
         self._places = places
+        self._rows: dict[tuple[int, int], list[int]] = {}
+        """File and block -> which of them are there."""
+        blocks = zip(places["file"].tolist(), places["block"].tolist(), strict=True)
+        for row, block in enumerate(blocks):
+            self._rows.setdefault(block, []).append(row)
         self.num_found = 0
 
     def blocks_of(self, file: int) -> frozenset[int]:
         """First bytes or row groups of the blocks of a file that hold any."""
-        return frozenset(self._places["block"][self._places["file"] == file].tolist())
+        return frozenset(block for of, block in self._rows if of == file)
 
     def of(self, file: int, block: Block, language: str | None) -> Iterator[tuple[int, Pair]]:
         """Those of one block."""
-        places = self._places
-        here = np.flatnonzero((places["file"] == file) & (places["block"] == block.start))
         by_record: dict[int, list[int]] = {}
-        for row in here.tolist():
-            by_record.setdefault(int(places["record"][row]), []).append(row)
+        for row in self._rows[file, block.start]:
+            by_record.setdefault(int(self._places["record"][row]), []).append(row)
         of_documents = language is not None
         for record, pair in placed_pairs(block, of_documents=of_documents, language=language):
             for row in by_record.get(record, ()):
                 self.num_found += 1
-                yield int(self._numbers[row]), _cut(pair, places[row])
+                yield int(self._numbers[row]), _cut(pair, self._places[row])
 
 
 def _cut(pair: Pair, place: np.void) -> Pair:

@@ -120,9 +120,7 @@ class TextEncoding:
             document = pair.documents[-1]
             rows.append((place.file, place.block, place.record, 0, 0))
             num_characters += len(document.text)
-            if batch and (
-                len(batch) >= BATCH_TEXTS or document.language != batch[0].language
-            ):
+            if batch and (len(batch) >= BATCH_TEXTS or document.language != batch[0].language):
                 self._add_queries(batch, views, task)
                 batch = []
             batch.append(document)

@@ -1,12 +1,12 @@
 """The folder of encoded segments: for each its vectors, where the texts are, and an account.
 
-    passages-00012.npy          vectors, float16 [n, d]
-    passages-00012.places.npy   where each text is, so that it can be read again
-    passages-00012.json         the account; the segment is done when it is there
-    queries-00003.title.npy     of the documents looked for, vectors of each view
-    queries-00003.places.npy
-    queries-00003.json
-    encoded.json                all segments are there
+passages-00012.npy          vectors, float16 [n, d]
+passages-00012.places.npy   where each text is, so that it can be read again
+passages-00012.json         the account; the segment is done when it is there
+queries-00003.title.npy     of the documents looked for, vectors of each view
+queries-00003.places.npy
+queries-00003.json
+encoded.json                all segments are there
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,12 @@ from numpy.typing import NDArray
 
 from megatron_crossic.data.retrieval.vectors import VectorShards, write_vectors
 from megatron_crossic.errors import DataError
-from megatron_crossic.files import FileFingerprint, HashingWriter, atomic_output, write_text_atomically
+from megatron_crossic.files import (
+    FileFingerprint,
+    HashingWriter,
+    atomic_output,
+    write_text_atomically,
+)
 
 Role = Literal["passages", "queries"]
 

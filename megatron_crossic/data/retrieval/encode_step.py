@@ -1,0 +1,91 @@
+"""The step `encode`: every segment of corpus and targets that is not encoded yet."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import chain, groupby, islice
+from pathlib import Path
+
+from megatron_crossic.data.inputs import Block, file_blocks, input_bytes, read_segments
+from megatron_crossic.data.retrieval.encoder import Encoder
+from megatron_crossic.data.retrieval.encoding import EncodingTask, TextEncoding, placed_texts
+from megatron_crossic.data.retrieval.keywords import KeywordModel
+from megatron_crossic.data.retrieval.mining_options import MiningOptions
+from megatron_crossic.data.retrieval.run_settings import RunSettings
+from megatron_crossic.data.retrieval.vectors_folder import Role, VectorsFolder
+from megatron_crossic.data.workers import ordered_results
+from megatron_crossic.errors import DataError
+
+KEYWORD_DOCUMENTS = 20_000
+"""The first documents say how frequent words are; every process reads them for itself."""
+
+
+def encode_texts(
+    options: MiningOptions, encoder: Encoder, folder: VectorsFolder, settings: RunSettings
+) -> tuple[int, int]:
+    """Encode this share of the segments; returns how many are done and how many there are.
+
+    A run without a shard that finds all done says so in the folder.
+    """
+    encoding = TextEncoding(encoder, options, folder, _keyword_models(options))
+    files = {"passages": options.corpus, "queries": options.targets}
+    num_segments: dict[Role, int] = {"passages": 0, "queries": 0}
+    total = sum(map(input_bytes, chain(*files.values())))
+    done_bytes = 0
+
+    def tasks() -> Iterator[EncodingTask]:
+        for role in num_segments:
+            for task in segment_tasks(role, files[role]):
+                num_segments[role] = task.number + 1
+                if settings.is_ours(task.number) and not folder.account(role, task.number):
+                    yield task
+
+    workers = 1 if encoder.is_one_process else settings.workers
+    results = ordered_results(encoding, tasks(), workers=workers, ahead=2 * workers)
+    with closing(results):
+        for task, _ in results:
+            done_bytes += sum(block.disk_bytes for _, block in task.blocks)
+            settings.show("encode", done_bytes, total // (settings.shard or (0, 1))[1])
+    _refuse_nothing(num_segments, options)
+    done = sum(
+        folder.account(role, number) is not None
+        for role, count in num_segments.items()
+        for number in range(count)
+    )
+    if settings.shard is None:
+        folder.finish(num_segments)
+    return done, sum(num_segments.values())
+
+
+def segment_tasks(role: Role, files: Sequence[Path]) -> Iterator[EncodingTask]:
+    """The segments of these files, numbered without gaps."""
+    numbers = {path: number for number, path in enumerate(files)}
+    segments = groupby(read_segments(files), key=lambda each: each[0])
+    for number, (_, blocks) in enumerate(segments):
+        own = [(numbers[block.path], block) for _, block in blocks]
+        yield EncodingTask(role=role, number=number, blocks=own)
+
+
+def _keyword_models(options: MiningOptions) -> Mapping[str, KeywordModel]:
+    """By language of the targets, from the first of them."""
+    if "keywords" not in options.views:
+        return {}
+    texts: dict[str, list[str]] = {}
+    blocks: Iterator[tuple[int, Block]] = (
+        (0, block) for path in options.targets for block in file_blocks(path)
+    )
+    found = (placed for each in blocks for placed in placed_texts([each], options.target_language))
+    for _, pair in islice(found, KEYWORD_DOCUMENTS):
+        document = pair.documents[-1]
+        text = f"{document.title}\n{document.text}"[: options.document_characters]
+        texts.setdefault(document.language, []).append(text)
+    return {code: KeywordModel.of(own, language=code) for code, own in texts.items()}
+
+
+def _refuse_nothing(num_segments: Mapping[Role, int], options: MiningOptions) -> None:
+    for role, files in (("passages", options.corpus), ("queries", options.targets)):
+        if not num_segments[role]:  # type: ignore[index]
+            what = "corpus" if role == "passages" else "targets"
+            raise DataError(
+                f"{what} must hold documents, got nothing in {', '.join(map(str, files))}. "
+                "Check the files."
+            )

@@ -1,0 +1,168 @@
+"""The steps of mining; each goes on where it was killed and passes over what is done.
+
+    fit      pairs ─► the embedded encoder                   WORK/encoder
+    encode   corpus and targets ─► vectors                   WORK/vectors      shares
+    index    vectors of passages ─► index                    WORK/index        shares
+    search   vectors of documents ─► candidates              WORK/candidates   shares
+    select   candidates ─► pairs                             OUTPUT
+
+A run with a shard does its share of a step; the same without does what is left and finishes. A
+folder of other options or inputs is refused, or made anew with `overwrite`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from megatron_crossic.data.pairs import fingerprint_pairs, read_pairs
+from megatron_crossic.data.records import Pair
+from megatron_crossic.data.retrieval.encode_step import encode_texts
+from megatron_crossic.data.retrieval.encoder import Encoder
+from megatron_crossic.data.retrieval.encoder_file import (
+    FILE_NAME,
+    KIND,
+    load_encoder,
+    save_encoder,
+)
+from megatron_crossic.data.retrieval.fitting import fit_encoder
+from megatron_crossic.data.retrieval.index import Index, open_index
+from megatron_crossic.data.retrieval.index_build import build_index
+from megatron_crossic.data.retrieval.index_plan import plan_index
+from megatron_crossic.data.retrieval.mining_options import (
+    EMBEDDED,
+    SENTENCE_TRANSFORMERS,
+    MiningOptions,
+)
+from megatron_crossic.data.retrieval.run_settings import RunSettings
+from megatron_crossic.data.retrieval.search_step import RESULT, Search, sample_queries
+from megatron_crossic.data.retrieval.sentence_encoder import SentenceEncoder
+from megatron_crossic.data.retrieval.vectors_folder import VectorsFolder
+from megatron_crossic.data.work_folder import claim_folder
+from megatron_crossic.errors import ConfigError
+from megatron_crossic.manifest import Manifest, manifest_path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mining:
+    """One set of options and the work folder it fills."""
+
+    options: MiningOptions
+    settings: RunSettings
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder that the options name; a fitted one is read from the work folder."""
+        name = self.options.encoder
+        if name.startswith(SENTENCE_TRANSFORMERS):
+            return SentenceEncoder.open(
+                name.removeprefix(SENTENCE_TRANSFORMERS),
+                query_prompt=self.options.query_prompt,
+                passage_prompt=self.options.passage_prompt,
+            )
+        if name == EMBEDDED:
+            self._claim("encoder", self.options.of_fit())
+            return load_encoder(self.options.work / "encoder")
+        return load_encoder(Path(name.removeprefix(f"{EMBEDDED}:")))
+
+    @property
+    def vectors(self) -> VectorsFolder:
+        return VectorsFolder(path=self.options.work / "vectors")
+
+    def fit(self) -> None:
+        """Fit the embedded encoder, unless another is named or it is there."""
+        if self.options.encoder != EMBEDDED:
+            return
+        files = self.options.pairs_to_fit_on
+        if not files:
+            raise ConfigError(
+                "embedded encoder must be fitted on pairs, got documents without partners. "
+                "Name pair files with --fit-pairs, or another encoder."
+            )
+        self._claim("encoder", self.options.of_fit())
+        folder = self.options.work / "encoder"
+        if manifest_path(folder / FILE_NAME).exists():
+            return
+        self.settings.say("fitting the encoder")
+        fit = fit_encoder(_all_pairs(files), self.options.fit)
+        inputs = [fingerprint_pairs(path) for path in files]
+        save_encoder(
+            folder,
+            fit.encoder,
+            lambda file: Manifest(
+                kind=KIND,
+                options=self.options.of_fit()["fit"],
+                counts=fit.counts(),
+                files={KIND: file},
+                inputs=inputs,
+            ),
+        )
+        self.settings.say(f"encoder fitted: {_words(fit.counts())}")
+
+    def encode(self) -> None:
+        """Vectors of passages and documents."""
+        self._claim("vectors", self.options.of_encoding(self.encoder.fingerprint))
+        done, total = encode_texts(self.options, self.encoder, self.vectors, self.settings)
+        self.settings.say(f"encoded: {done} of {total} segments")
+
+    def index(self) -> None:
+        """The index of the passages' vectors, its recall measured with real queries."""
+        self._claim("vectors", self.options.of_encoding(self.encoder.fingerprint))
+        passages = self.vectors.shards("passages", dimension=self.encoder.dimension)
+        for line in plan_index(len(passages), passages.dimension, self.options.index).lines():
+            self.settings.say(line)
+        built = build_index(
+            self.options.work / "index",
+            passages,
+            self.options.index,
+            encoder=self.encoder.fingerprint,
+            shard=self.settings.shard,
+            progress=self.settings.stage("index"),
+            queries=sample_queries(
+                self.options,
+                self.vectors,
+                count=self.options.index.recall_queries,
+                seed=self.options.index.seed,
+            ),
+            threads=self.settings.threads,
+            on_warning=self.settings.say,
+        )
+        if built is not None:
+            recall = built.details["recall"]
+            self.settings.say(f"recall@{recall['k']} of the index: {recall['recall']:.3f}")
+
+    def search(self) -> None:
+        """Candidates with scores and margins."""
+        self._claim("vectors", self.options.of_encoding(self.encoder.fingerprint))
+        folder = self.options.work / "candidates"
+        self._claim("candidates", self.options.of_search(self.encoder.fingerprint))
+        if (folder / RESULT).exists():
+            return
+        Search(
+            options=self.options,
+            vectors=self.vectors,
+            folder=folder,
+            encoder=self.encoder.fingerprint,
+            settings=self.settings,
+        ).run(self._opened_index())
+
+    def _opened_index(self) -> Index:
+        return open_index(
+            self.options.work / "index",
+            self.vectors.shards("passages", dimension=self.encoder.dimension),
+            encoder=self.encoder.fingerprint,
+            threads=self.settings.threads,
+        )
+
+    def _claim(self, name: str, identity: dict[str, Any]) -> None:
+        claim_folder(self.options.work / name, identity, overwrite=self.settings.overwrite)
+
+
+def _all_pairs(files: tuple[Path, ...]) -> Iterator[Pair]:
+    for path in files:
+        yield from read_pairs(path)
+
+
+def _words(counts: dict[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in counts.items())

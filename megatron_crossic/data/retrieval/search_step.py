@@ -1,0 +1,149 @@
+"""The step `search`: candidates of every segment of documents, and their margins over all.
+
+    candidates-00003.npy   of a segment, without margin
+    nearest/               vectors of all documents at unit length, and their index
+    candidates.npy         of all, with margin
+    candidates.json        comes last
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from megatron_crossic.data.retrieval.candidates import (
+    Candidates,
+    NearestDocuments,
+    add_margins,
+    candidate_type,
+    combined,
+    find_candidates,
+)
+from megatron_crossic.data.retrieval.encoder import unit_rows
+from megatron_crossic.data.retrieval.index import Index, open_index
+from megatron_crossic.data.retrieval.index_build import build_index
+from megatron_crossic.data.retrieval.index_options import IndexOptions
+from megatron_crossic.data.retrieval.margin import NEIGHBOURS, mean_of_neighbours
+from megatron_crossic.data.retrieval.mining_options import MiningOptions
+from megatron_crossic.data.retrieval.run_settings import RunSettings
+from megatron_crossic.data.retrieval.vectors import Vectors, VectorShards, write_vectors
+from megatron_crossic.data.retrieval.vectors_folder import VectorsFolder
+from megatron_crossic.files import atomic_output, write_text_atomically
+
+EXACT_DOCUMENTS = 100_000
+"""Up to so many documents, passages look for their nearest among all of them; with more through an
+index: 100,000 passages among 100,000 documents take 8 TFLOP, a minute on two cores."""
+PASSAGE_BATCH = 16_384
+
+RESULT = "candidates.npy"
+DONE = "candidates.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Search:
+    """Finds the candidates of one set of options, in one folder."""
+
+    options: MiningOptions
+    vectors: VectorsFolder
+    folder: Path
+    encoder: str
+    """Fingerprint."""
+    settings: RunSettings
+
+    def run(self, index: Index) -> Candidates | None:
+        """All candidates, once the shares are there; None after a share."""
+        passages = self.vectors.shards("passages")
+        num_segments = self.vectors.num_segments()["queries"]
+        first = 0
+        for number in range(num_segments):
+            views = self._views(number)
+            count = len(next(iter(views.values())))
+            if self.settings.is_ours(number) and not self._segment(number).exists():
+                found = find_candidates(
+                    views,
+                    self.options.weights,
+                    index=index,
+                    passages=passages,
+                    neighbours=self.options.neighbours,
+                    keep=self.options.candidates,
+                    first=first,
+                )
+                write_array(self._segment(number), found)
+            first += count
+            self.settings.show("search", number + 1, num_segments)
+        if self.settings.shard is not None:
+            return None
+        return self._finish(num_segments, passages)
+
+    def _finish(self, num_segments: int, passages: VectorShards) -> Candidates:
+        found = [read_array(self._segment(number)) for number in range(num_segments)]
+        whole = np.concatenate(found)
+        lengths, documents = self._documents(num_segments)
+        nearest = self._nearest(np.unique(whole["passage"]), documents, passages)
+        add_margins(whole, lengths=lengths, nearest=nearest)
+        write_array(self.folder / RESULT, whole)
+        account = {"candidates": len(whole), "documents": len(lengths)}
+        write_text_atomically(self.folder / DONE, orjson.dumps(account).decode())
+        return whole
+
+    def _documents(self, num_segments: int) -> tuple[NDArray[np.float32], VectorShards]:
+        """The vector of each document, all views together: its length, and at unit length."""
+        lengths, paths = [], []
+        for number in range(num_segments):
+            vectors = combined(self._views(number), self.options.weights)
+            lengths.append(np.linalg.norm(vectors, axis=1).astype(np.float32))
+            paths.append(self.folder / "nearest" / f"documents-{number:05d}.npy")
+            write_vectors(paths[-1], unit_rows(vectors))
+        return np.concatenate(lengths), VectorShards(paths)
+
+    def _nearest(
+        self, numbers: NDArray[np.int64], documents: VectorShards, passages: VectorShards
+    ) -> NearestDocuments:
+        """How near each of these passages is to its nearest documents."""
+        kind = IndexOptions(kind="exact" if len(documents) <= EXACT_DOCUMENTS else "ivf")
+        folder = self.folder / "nearest"
+        build_index(folder, documents, kind, encoder=self.encoder, threads=self.settings.threads)
+        index = open_index(
+            folder, documents, encoder=self.encoder, threads=self.settings.threads
+        )
+        means = [np.zeros(0)]
+        for start in range(0, len(numbers), PASSAGE_BATCH):
+            batch = passages.rows(numbers[start : start + PASSAGE_BATCH])
+            means.append(mean_of_neighbours(index.search(batch, NEIGHBOURS).scores))
+            self.settings.show("margin", start + len(batch), len(numbers))
+        return NearestDocuments(passages=numbers, means=np.concatenate(means))
+
+    def _views(self, number: int) -> Mapping[str, Vectors]:
+        views = self.options.views
+        shards = {v: VectorShards([self.vectors.vectors_path("queries", number, v)]) for v in views}
+        return {v: shard.rows(np.arange(len(shard))) for v, shard in shards.items()}
+
+    def _segment(self, number: int) -> Path:
+        return self.folder / f"candidates-{number:05d}.npy"
+
+
+def sample_queries(
+    options: MiningOptions, vectors: VectorsFolder, *, count: int, seed: int
+) -> Vectors:
+    """Documents as they are searched for, to measure the index with; none that say nothing."""
+    sampled = {
+        view: vectors.shards("queries", view).sample(count, seed=seed) for view in options.views
+    }
+    queries = unit_rows(combined(sampled, options.weights))
+    return np.asarray(queries[queries.any(axis=1)])
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """An `.npy` file, whole or not at all."""
+    with atomic_output(path) as file:
+        npy_format.write_array(file, array, allow_pickle=False)
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    """Raises `ValueError` for a file that is none."""
+    return np.asarray(np.load(path, allow_pickle=False))
