@@ -31,7 +31,9 @@ class Rates:
     comparison: float
     """Of a query with a vector, in exact search."""
     multiplication: float
-    """In training, that of the codes included."""
+    """In k-means of the lists, as if all of training were that."""
+    training_codes: float
+    """At most, which is all of the training measured: it is the same for any number of vectors."""
     encoding: float
     """A vector's code, its list being known."""
     code: float
@@ -71,6 +73,7 @@ def rates_from(report: Mapping[str, Any]) -> Rates:
     return Rates(
         comparison=exact["searching"][0]["core_seconds_per_query"] / exact["vectors"],
         multiplication=ivf["training"]["core_seconds"] / multiplications(plan),
+        training_codes=ivf["training"]["core_seconds"],
         encoding=max(0.0, adding - nearest(assigning, plan.lists)),
         code=code,
         query=max(0.0, few["core_seconds_per_query"] - code * codes[0]),
@@ -103,7 +106,7 @@ def estimate(num_vectors: int, dimension: int, rates: Rates, *, probes: int = PR
     linking = plan.lists * nearest(rates.linking, plan.lists) if plan.has_graph_of_lists else 0.0
     return Estimate(
         plan=plan,
-        training=multiplications(plan) * rates.multiplication + linking,
+        training=multiplications(plan) * rates.multiplication + rates.training_codes + linking,
         adding=num_vectors * (nearest(rates.assigning, plan.lists) + rates.encoding),
         searching=QUERIES * per_query,
     )
