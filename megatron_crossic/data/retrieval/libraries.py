@@ -1,4 +1,4 @@
-"""FAISS and the number of threads of numerical libraries, imported when they are needed."""
+"""Optional libraries and their number of threads, imported when they are needed."""
 
 import importlib
 from collections.abc import Iterator
@@ -23,6 +23,16 @@ def load_svd() -> ModuleType:
     return _load("sklearn.utils.extmath", "the embedded encoder")
 
 
+def load_sentence_transformers() -> ModuleType:
+    """sentence-transformers, or how to get it."""
+    return _load("sentence_transformers", "a pre-trained encoder", extra="encoders")
+
+
+def load_hub() -> ModuleType:
+    """The client of the Hugging Face Hub, or how to get it."""
+    return _load("huggingface_hub", "a pre-trained encoder", extra="encoders")
+
+
 @contextmanager
 def limited_threads(threads: int | None) -> Iterator[None]:
     """Have BLAS and OpenMP, which FAISS uses, take so many threads inside; None: as they are."""
@@ -35,11 +45,11 @@ def limited_threads(threads: int | None) -> Iterator[None]:
         yield
 
 
-def _load(name: str, purpose: str) -> ModuleType:
+def _load(name: str, purpose: str, *, extra: str = "retrieval") -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise ConfigError(
             f"{name} must be installed for {purpose}, got: {error}. "
-            "Run `pip install 'megatron-crossic[retrieval]'`."
+            f"Run `pip install 'megatron-crossic[{extra}]'`."
         ) from error
