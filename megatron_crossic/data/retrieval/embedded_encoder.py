@@ -70,6 +70,10 @@ class EmbeddedEncoder:
         return f"embedded ({' '.join(self.languages)})"
 
     @property
+    def is_one_process(self) -> bool:
+        return False
+
+    @property
     def dimension(self) -> int:
         return len(next(iter(self.languages.values())).mean_direction)
 

@@ -28,6 +28,10 @@ class Encoder(Protocol):
     def dimension(self) -> int:
         """Numbers of a vector."""
 
+    @property
+    def is_one_process(self) -> bool:
+        """Whether it shares its work out itself, so that one process must call it."""
+
     def encode(self, texts: Sequence[str], *, language: str, purpose: Purpose) -> Vectors:
         """Vectors of unit length, zeros for a text it knows nothing of. [len(texts), dimension]"""
 

@@ -113,7 +113,7 @@ class TextEncoding:
 
     def _queries(self, task: EncodingTask) -> None:
         rows: list[tuple[int, int, int, int, int]] = []
-        views: dict[str, list[Vectors]] = {view: [] for view in self._options.views}
+        views: dict[str, list[Vectors]] = {view: [] for view in self._options.view_names}
         batch: list[Document] = []
         num_characters = 0
         for place, pair in placed_texts(task.blocks, self._options.target_language):

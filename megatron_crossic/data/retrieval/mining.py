@@ -32,16 +32,19 @@ from megatron_crossic.data.retrieval.index_build import build_index
 from megatron_crossic.data.retrieval.index_plan import plan_index
 from megatron_crossic.data.retrieval.mining_options import (
     EMBEDDED,
-    SENTENCE_TRANSFORMERS,
     MiningOptions,
 )
 from megatron_crossic.data.retrieval.run_settings import RunSettings
-from megatron_crossic.data.retrieval.search_step import RESULT, Search, sample_queries
-from megatron_crossic.data.retrieval.sentence_encoder import SentenceEncoder
+from megatron_crossic.data.retrieval.search_step import DONE, Search, sample_queries
+from megatron_crossic.data.retrieval.select_step import refuse_output, select_pairs
+from megatron_crossic.data.retrieval.sentence_encoder import SCHEME, SentenceEncoder
 from megatron_crossic.data.retrieval.vectors_folder import VectorsFolder
 from megatron_crossic.data.work_folder import claim_folder
 from megatron_crossic.errors import ConfigError
 from megatron_crossic.manifest import Manifest, manifest_path
+
+SHARED = ("encode", "index", "search")
+"""Steps that several jobs can share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +54,28 @@ class Mining:
     options: MiningOptions
     settings: RunSettings
 
+    def run(self, step: str, output: Path) -> Manifest | None:
+        """One step, or `all`; the manifest of the pairs where they are written."""
+        refuse_output(output, self.options, overwrite=self.settings.overwrite)
+        if self.settings.shard and step not in SHARED:
+            raise ConfigError(
+                f"shard must be of one of the steps {', '.join(SHARED)}, got {step}. "
+                "Run the other steps once, without --shard."
+            )
+        steps = {
+            "fit": self.fit, "encode": self.encode, "index": self.index, "search": self.search
+        }  # fmt: skip
+        for name in steps if step == "all" else (step,):
+            if name in steps:
+                steps[name]()
+        return self.select(output) if step in ("all", "select") else None
+
     @cached_property
     def encoder(self) -> Encoder:
         """The encoder that the options name; a fitted one is read from the work folder."""
         name = self.options.encoder
-        if name.startswith(SENTENCE_TRANSFORMERS):
-            return SentenceEncoder.open(
-                name.removeprefix(SENTENCE_TRANSFORMERS),
-                query_prompt=self.options.query_prompt,
-                passage_prompt=self.options.passage_prompt,
-            )
+        if name.startswith(SCHEME):
+            return SentenceEncoder(name, self.options.pretrained)
         if name == EMBEDDED:
             self._claim("encoder", self.options.of_fit())
             return load_encoder(self.options.work / "encoder")
@@ -109,6 +124,7 @@ class Mining:
     def index(self) -> None:
         """The index of the passages' vectors, its recall measured with real queries."""
         self._claim("vectors", self.options.of_encoding(self.encoder.fingerprint))
+        self._claim("index", self.options.of_index(self.encoder.fingerprint))
         passages = self.vectors.shards("passages", dimension=self.encoder.dimension)
         for line in plan_index(len(passages), passages.dimension, self.options.index).lines():
             self.settings.say(line)
@@ -137,7 +153,7 @@ class Mining:
         self._claim("vectors", self.options.of_encoding(self.encoder.fingerprint))
         folder = self.options.work / "candidates"
         self._claim("candidates", self.options.of_search(self.encoder.fingerprint))
-        if (folder / RESULT).exists():
+        if (folder / DONE).exists():
             return
         Search(
             options=self.options,
@@ -146,6 +162,13 @@ class Mining:
             encoder=self.encoder.fingerprint,
             settings=self.settings,
         ).run(self._opened_index())
+
+    def select(self, output: Path) -> Manifest:
+        """The pairs and their account."""
+        folder = self.options.work / "candidates"
+        claim = self.options.of_search(self.encoder.fingerprint)
+        claim_folder(folder, claim, overwrite=False)  # a search is not undone by choosing again
+        return select_pairs(self.options, self.vectors, folder, output, self.settings)
 
     def _opened_index(self) -> Index:
         return open_index(

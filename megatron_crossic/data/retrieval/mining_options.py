@@ -1,6 +1,6 @@
 """What the user decides about mining, checked once; what each step is made from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -9,6 +9,7 @@ from megatron_crossic.data.records import check_language
 from megatron_crossic.data.retrieval.fitting import FitOptions
 from megatron_crossic.data.retrieval.index_options import IndexOptions
 from megatron_crossic.data.retrieval.selection_options import SelectionOptions
+from megatron_crossic.data.retrieval.sentence_encoder import SCHEME, SentenceEncoderOptions
 from megatron_crossic.data.work_folder import file_identities
 from megatron_crossic.errors import ConfigError
 
@@ -19,7 +20,17 @@ TWO_STEPS: Mapping[View, float] = {"title": 0.3, "keywords": 0.7}
 """Our default weights of the paper's two steps; it does not give its own."""
 
 EMBEDDED = "embedded"
-SENTENCE_TRANSFORMERS = "sentence-transformers:"
+
+
+def parse_views(words: Sequence[str]) -> dict[Any, float]:
+    """`title=0.3 keywords=0.7` -> {"title": 0.3, "keywords": 0.7}; names are checked later."""
+    try:
+        return {name: float(weight) for name, _, weight in (word.partition("=") for word in words)}
+    except ValueError as error:
+        raise ConfigError(
+            f"views must be NAME=WEIGHT, got {' '.join(words)}. "
+            "Use for example title=0.3 keywords=0.7, or document=1."
+        ) from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,9 +48,8 @@ class MiningOptions:
     """Language of `targets` that are documents; None: they are pairs."""
     encoder: str = EMBEDDED
     """`embedded`, `embedded:FOLDER` or `sentence-transformers:MODEL`."""
-    query_prompt: str | None = None
-    """Put before queries; None: as the model's own configuration says."""
-    passage_prompt: str | None = None
+    pretrained: SentenceEncoderOptions = field(default_factory=SentenceEncoderOptions)
+    """How `sentence-transformers:MODEL` is run."""
     fit_pairs: tuple[Path, ...] = ()
     """Pairs the embedded encoder is fitted on; none: `targets`."""
     fit: FitOptions = field(default_factory=FitOptions)
@@ -83,9 +93,7 @@ class MiningOptions:
 
     def _check_encoder(self) -> None:
         kind, _, what = self.encoder.partition(":")
-        is_known = self.encoder == EMBEDDED or (
-            kind in (EMBEDDED, SENTENCE_TRANSFORMERS[:-1]) and what
-        )
+        is_known = self.encoder == EMBEDDED or (kind in (EMBEDDED, SCHEME[:-1]) and what)
         if not is_known:
             raise ConfigError(
                 "encoder must be embedded, embedded:FOLDER or sentence-transformers:MODEL, got "
@@ -94,10 +102,16 @@ class MiningOptions:
             )
 
     @property
+    def view_names(self) -> tuple[str, ...]:
+        """The views in the order in which candidates have their scores, however they were given."""
+        return tuple(name for name in get_args(View) if name in self.views)
+
+    @property
     def weights(self) -> dict[str, float]:
         """View -> weight; they add up to 1."""
         total = sum(self.views.values())
-        return {name: weight / total for name, weight in self.views.items()}
+        given: Mapping[str, float] = self.views
+        return {name: given[name] / total for name in self.view_names}
 
     @property
     def pairs_to_fit_on(self) -> tuple[Path, ...]:
@@ -115,10 +129,16 @@ class MiningOptions:
             "targets": file_identities(self.targets),
             "languages": [self.corpus_language, self.target_language],
             "passage_characters": self.passage_characters,
-            "views": sorted(self.views),
+            "views": list(self.view_names),
             "num_keywords": self.num_keywords,
             "document_characters": self.document_characters,
         }
+
+    def of_index(self, encoder: str) -> dict[str, Any]:
+        """What an index is made from, but for how it is searched."""
+        names = ("kind", "lists", "code_bytes", "connections", "part_vectors", "seed")
+        shape = {name: getattr(self.index, name) for name in names}
+        return {**self.of_encoding(encoder), "index": shape}
 
     def of_search(self, encoder: str) -> dict[str, Any]:
         """What candidates are made from; the order of corpus and index included."""

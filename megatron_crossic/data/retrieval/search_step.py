@@ -1,9 +1,9 @@
 """The step `search`: candidates of every segment of documents, and their margins over all.
 
-    candidates-00003.npy   of a segment, without margin
-    nearest/               vectors of all documents at unit length, and their index
-    candidates.npy         of all, with margin
-    candidates.json        comes last
+candidates-00003.npy   of a segment, without margin
+nearest/               vectors of all documents at unit length, and their index
+candidates.npy         of all, with margin
+candidates.json        comes last
 """
 
 from collections.abc import Mapping
@@ -33,6 +33,7 @@ from megatron_crossic.data.retrieval.mining_options import MiningOptions
 from megatron_crossic.data.retrieval.run_settings import RunSettings
 from megatron_crossic.data.retrieval.vectors import Vectors, VectorShards, write_vectors
 from megatron_crossic.data.retrieval.vectors_folder import VectorsFolder
+from megatron_crossic.errors import DataError
 from megatron_crossic.files import atomic_output, write_text_atomically
 
 EXACT_DOCUMENTS = 100_000
@@ -108,9 +109,7 @@ class Search:
         kind = IndexOptions(kind="exact" if len(documents) <= EXACT_DOCUMENTS else "ivf")
         folder = self.folder / "nearest"
         build_index(folder, documents, kind, encoder=self.encoder, threads=self.settings.threads)
-        index = open_index(
-            folder, documents, encoder=self.encoder, threads=self.settings.threads
-        )
+        index = open_index(folder, documents, encoder=self.encoder, threads=self.settings.threads)
         means = [np.zeros(0)]
         for start in range(0, len(numbers), PASSAGE_BATCH):
             batch = passages.rows(numbers[start : start + PASSAGE_BATCH])
@@ -119,9 +118,12 @@ class Search:
         return NearestDocuments(passages=numbers, means=np.concatenate(means))
 
     def _views(self, number: int) -> Mapping[str, Vectors]:
-        views = self.options.views
-        shards = {v: VectorShards([self.vectors.vectors_path("queries", number, v)]) for v in views}
-        return {v: shard.rows(np.arange(len(shard))) for v, shard in shards.items()}
+        paths = {
+            view: self.vectors.vectors_path("queries", number, view)
+            for view in self.options.view_names
+        }
+        shards = {view: VectorShards([path]) for view, path in paths.items()}
+        return {view: shard.rows(np.arange(len(shard))) for view, shard in shards.items()}
 
     def _segment(self, number: int) -> Path:
         return self.folder / f"candidates-{number:05d}.npy"
@@ -132,10 +134,26 @@ def sample_queries(
 ) -> Vectors:
     """Documents as they are searched for, to measure the index with; none that say nothing."""
     sampled = {
-        view: vectors.shards("queries", view).sample(count, seed=seed) for view in options.views
+        view: vectors.shards("queries", view).sample(count, seed=seed)
+        for view in options.view_names
     }
     queries = unit_rows(combined(sampled, options.weights))
     return np.asarray(queries[queries.any(axis=1)])
+
+
+def read_candidates(folder: Path, num_views: int) -> Candidates:
+    """What a finished search left; `DataError` where it is not finished or damaged."""
+    try:
+        if not (folder / DONE).exists():
+            raise ValueError("the search is not finished")
+        found = read_array(folder / RESULT)
+        if found.dtype != candidate_type(num_views):
+            raise ValueError("of other views")
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"candidates must be whole, got {folder}: {error}. Run the step search (again)."
+        ) from error
+    return found
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

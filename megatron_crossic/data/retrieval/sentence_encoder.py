@@ -65,6 +65,8 @@ class SentenceEncoderOptions:
 class SentenceEncoder:
     """A pre-trained encoder of whatever languages it was trained on."""
 
+    is_one_process = True
+
     def __init__(self, name: str, options: SentenceEncoderOptions | None = None) -> None:
         """`name` is a path or an id, with or without `sentence-transformers:` before it."""
         self._options = options or SentenceEncoderOptions()

@@ -1,0 +1,195 @@
+"""Mine pairs: for each document of a language the passages of an English corpus on the same thing.
+
+    python tools/mine_pairs.py all --corpus fineweb/*.parquet --targets data/en-th.jsonl \
+        --output data/en-th-mined.jsonl
+
+The steps of `all` are fit, encode, index, search and select; each can be run alone, the first four
+of an array of jobs in shares (--shard), with the same options. What is done is passed over, so a
+killed run goes on, and select can be run again with other thresholds.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+from megatron_crossic.commandline import ArgumentParser, ProgressLine, parse_shard, run
+from megatron_crossic.data.inputs import expand_inputs
+from megatron_crossic.data.retrieval.fitting import FitOptions
+from megatron_crossic.data.retrieval.index_options import IndexKind, IndexOptions
+from megatron_crossic.data.retrieval.mining import Mining
+from megatron_crossic.data.retrieval.mining_options import MiningOptions, View, parse_views
+from megatron_crossic.data.retrieval.run_settings import RunSettings
+from megatron_crossic.data.retrieval.select_step import report_data_path
+from megatron_crossic.data.retrieval.selection_options import SelectedScore, SelectionOptions
+from megatron_crossic.data.retrieval.sentence_encoder import DTYPES, SentenceEncoderOptions
+from megatron_crossic.data.workers import available_cores
+from megatron_crossic.files import beside
+from megatron_crossic.inspection.mining.write import write_report
+from megatron_crossic.manifest import Manifest, manifest_path
+
+STEPS = ("fit", "encode", "index", "search", "select")
+
+
+def main() -> None:
+    arguments = parse(sys.argv[1:])
+    display = Display()
+    settings = RunSettings(
+        workers=arguments.workers,
+        threads=arguments.threads,
+        shard=arguments.shard,
+        overwrite=arguments.overwrite,
+        show=display.show,
+        say=display.say,
+    )
+    mining = Mining(options=to_options(arguments), settings=settings)
+    try:
+        manifest = mining.run(arguments.step, arguments.output)
+    finally:
+        display.end()
+    if manifest is not None:
+        page = beside(arguments.output, ".html")
+        record = report_data_path(arguments.output)
+        write_report(page, record, name=arguments.output.name, overwrite=True)
+        print("\n".join(summary_lines(manifest, arguments.output, page)))
+
+
+class Display:
+    """A progress line for each stage, and what a person should read, on stderr."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._line = ProgressLine()
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        if stage != self._stage:
+            self._stage, self._line = stage, ProgressLine()
+        scale, unit = (1e6, " MB") if stage == "encode" else (1, "")
+        self._line(done, total, f"{stage}: {done / scale:,.0f} of {total / scale:,.0f}{unit}")
+
+    def say(self, line: str) -> None:
+        self._line.warn(line)
+
+    def end(self) -> None:
+        self._line.end()
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("step", choices=("all", *STEPS), help="what to do")
+    add("--corpus", nargs="+", required=True, metavar="FILE", help="documents: JSONL, Parquet, …")
+    add("--corpus-lang", default="en", metavar="CODE", help="ISO 639-1; default %(default)s")
+    add("--targets", nargs="+", required=True, metavar="FILE", help="pairs, of which the target")
+    add("--target-lang", metavar="CODE", help="the targets are documents in this language")
+    add("--output", type=Path, required=True, metavar="JSONL", help="pair file to write")
+    add("--work", type=Path, help="folder of what is in between; default OUTPUT.work")
+    add_encoder_options(parser)
+    add_search_options(parser)
+    add_selection_options(parser)
+    add("--workers", type=int, default=available_cores(), help="processes (default: all cores)")
+    add("--threads", type=int, help="of the index (default: all cores)")
+    add("--shard", type=parse_shard, metavar="I/N", help="a share of encode, index or search")
+    add("--overwrite", action="store_true", help="redo steps of other options; replace the output")
+    return parser.parse_args(arguments)
+
+
+def add_encoder_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("encoder").add_argument
+    add("--encoder", default="embedded", help="embedded[:FOLDER] or sentence-transformers:MODEL")
+    add("--fit-pairs", nargs="+", default=(), metavar="FILE", help="to fit on; default: targets")
+    add("--dimension", type=int, default=384, help="of vectors, fitted; default %(default)s")
+    add("--fit-max-pairs", type=int, default=20_000, help="more are sampled")
+    add("--passage-characters", type=int, default=1000, help="at most; default %(default)s")
+    add("--devices", nargs="+", default=(), metavar="DEVICE", help="of a pre-trained encoder")
+    add("--batch-size", type=int, default=32, help="of a pre-trained encoder")
+    add("--dtype", choices=DTYPES, default="float32", help="of a pre-trained encoder")
+    add("--query-prompt", help="words before queries (default: the model's own)")
+    add("--passage-prompt", help="words before passages (default: the model's own)")
+
+
+def add_search_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("search").add_argument
+    names = " ".join(get_args(View))
+    add("--views", nargs="+", metavar="V=W", help=f"of {names}; default title=0.3 keywords=0.7")
+    add("--num-keywords", type=int, default=20, help="of the view keywords")
+    add("--neighbours", type=int, default=32, help="passages found for each view")
+    add("--candidates", type=int, default=16, help="passages kept for each document")
+    add("--index", choices=get_args(IndexKind), default="auto", help="how vectors are searched")
+    add("--index-probes", type=int, help="lists looked into (default: as recall needs)")
+    add("--index-rerank", type=int, default=4, help="times k that are scored exactly")
+    add("--target-recall", type=float, default=0.95, help="against exact search")
+
+
+def add_selection_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("selection").add_argument
+    add("--score", choices=get_args(SelectedScore), default="margin", help="what is thresholded")
+    add("--min-score", type=float, help="least score of a pair; default 1.05 for margin")
+    add("--passages-per-document", type=int, default=1, help="joined to one source text")
+    add("--uses-per-passage", type=int, default=1, help="documents a passage may be paired with")
+    add("--max-length-ratio", type=float, help="of the characters of both texts")
+    add("--min-characters", type=int, default=100, help="of either text")
+    add("--keep-linked", action="store_true", help="passages of the linked article may be chosen")
+    add("--near-duplicate", type=float, default=0.8, help="similarity of passages left out; 0: off")
+    add("--detect-languages", action="store_true", help="leave texts in other languages out")
+    add("--exclude", nargs="+", default=(), metavar="FILE", help="evaluation sets not to overlap")
+    add("--seed", type=int, default=0)
+
+
+def to_options(a: argparse.Namespace) -> MiningOptions:
+    """The command line as options."""
+    selection: dict[str, Any] = {
+        name: getattr(a, name)
+        for name in (
+            "score", "min_score", "passages_per_document", "uses_per_passage", "max_length_ratio",
+            "min_characters", "detect_languages", "seed",
+        )
+    }  # fmt: skip
+    return MiningOptions(
+        corpus=expand_inputs(a.corpus),
+        targets=expand_inputs(a.targets),
+        work=a.work or beside(a.output, ".work"),
+        **{n: getattr(a, n) for n in ("passage_characters", "num_keywords", "neighbours")},
+        candidates=a.candidates,
+        corpus_language=a.corpus_lang,
+        target_language=a.target_lang,
+        encoder=a.encoder,
+        fit_pairs=expand_inputs(a.fit_pairs),
+        fit=FitOptions(dimension=a.dimension, max_pairs=a.fit_max_pairs, seed=a.seed),
+        pretrained=SentenceEncoderOptions(
+            devices=tuple(a.devices),
+            **{n: getattr(a, n) for n in ("batch_size", "dtype", "query_prompt", "passage_prompt")},
+        ),
+        **({"views": parse_views(a.views)} if a.views else {}),
+        index=IndexOptions(
+            kind=a.index, probes=a.index_probes, rerank=a.index_rerank, seed=a.seed,
+            target_recall=a.target_recall,
+        ),
+        selection=SelectionOptions(
+            **selection,
+            exclude_linked=not a.keep_linked,
+            near_duplicate=a.near_duplicate or None,
+            exclude_files=expand_inputs(a.exclude),
+        ),
+    )  # fmt: skip
+
+
+def summary_lines(manifest: Manifest, output: Path, page: Path) -> list[str]:
+    """What was mined, and what became of the documents."""
+    counts = manifest.counts
+    rows = [
+        ("passages of the corpus", counts["corpus_passages"]),
+        ("documents looked for", counts["documents"]),
+        ("pairs", counts["pairs"]),
+        *((f"  without: {reason}", n) for reason, n in manifest.drops.items()),
+        ("candidates", counts["candidates"]),
+        *((f"  rejected: {reason}", n) for reason, n in counts["candidates_rejected"].items()),
+    ]
+    table = [f"  {label:42}{n:>16,}" for label, n in rows]
+    return [str(output), *table, f"account: {manifest_path(output)}", f"report: {page}"]
+
+
+if __name__ == "__main__":
+    run(main)
