@@ -10,7 +10,10 @@ the next. Two rules make them words:
 - Nearly all with "โครง" go on to "โครงก", and so on to "โครงการ" (project). A keyword grows to
   either side as long as that holds and most of its places in the document go on the same.
 
-Words of Thai are still torn here and there; Japanese and Korean seldom.
+Words of Thai are still torn here and there; Japanese and Korean seldom. The shares below were
+chosen by looking at what a few documents give, not by measuring what is found with them.
+
+Measured, one thread: counting 4 MB/s, keywords 1 to 2 MB/s.
 """
 
 import re
@@ -35,6 +38,9 @@ TF_POWER = 0.7
 """Between 1, where the commonest words win, and 0, where those do that occur once by chance."""
 COHESION = 0.5
 """A character belongs to the ones beside it where so many of their documents have it too."""
+JOINT = 0.2
+"""Two that have no more of their documents in common are the end of one word and the beginning of
+another."""
 REACH = 0.7
 """A run grows where so many of its places in the document go on the same."""
 LONGEST_KEYWORD = 20
@@ -173,12 +179,17 @@ class _Picker:
     def is_cohesive(self) -> Flags:
         """Which features are words, or runs that are no joint of two words."""
         found = self._found
-        # The length of a word does not matter, but it must be a row of the table.
-        lengths, starts = found.lengths.clip(max=LONGEST), found.starts
-        shorter = np.maximum(self._runs[lengths - 1, starts], self._runs[lengths - 1, starts + 1])
-        own = self._runs[lengths, starts]
-        is_cohesive: Flags = own >= COHESION * shorter
-        return ~found.is_run | (found.is_whole & is_cohesive)
+        # What the run at each place is of the more frequent of its parts; pairs are taken as whole.
+        shares = np.ones(self._runs.shape)  # [length, place]
+        for length in range(3, LONGEST + 1):
+            parts = np.maximum(self._runs[length - 1, :-1], self._runs[length - 1, 1:])
+            shares[length, :-1] = self._runs[length, :-1] / parts.clip(1)
+        # Where both parts are rare joints, what is in all of their documents is one as well.
+        parts = np.maximum(shares[:-1, :-1], shares[:-1, 1:])
+        is_cohesive = shares >= COHESION
+        is_cohesive[1:, :-1] &= parts >= JOINT
+        usable: Flags = is_cohesive[found.lengths.clip(max=LONGEST), found.starts]
+        return ~found.is_run | (found.is_whole & usable)
 
     def pick(self, places: list[int], length: int) -> str | None:
         """The keyword that a feature is or grows to, None where there is none."""
