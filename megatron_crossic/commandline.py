@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
 from megatron_crossic.errors import ConfigError, CrossicError
@@ -89,17 +89,25 @@ class ProgressLine:
 
 
 class StageProgress:
-    """A progress line for each stage of a run."""
+    """A progress line for each stage of a run, in bytes of input or, where named, in items."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, items: Collection[str] = ()) -> None:
+        self._items = items
         self._stage = ""
         self._line = ProgressLine()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """`done` and `total` are bytes of input."""
+        """How far a stage is: bytes, or items where the stage is one of `items`."""
         if stage != self._stage:
             self._stage, self._line = stage, ProgressLine()
-        self._line(done, total, f"{stage}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+        if stage in self._items:
+            self._line(done, total, f"{stage}: {done:,} of {total:,}")
+        else:
+            self._line(done, total, f"{stage}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+
+    def say(self, message: str) -> None:
+        """A line of its own."""
+        self._line.warn(message)
 
     def end(self) -> None:
         self._line.end()

@@ -3,9 +3,9 @@
     python tools/mine_pairs.py all --corpus fineweb/*.parquet --targets data/en-th.jsonl \
         --output data/en-th-mined.jsonl
 
-The steps of `all` are fit, encode, index, search and select; each can be run alone, the first four
-of an array of jobs in shares (--shard), with the same options. What is done is passed over, so a
-killed run goes on, and select can be run again with other thresholds.
+The steps of `all` are fit, encode, index, search and select. Each can be run alone with the same
+options; of encode, index and search the tasks of an array do shares (--shard). What is done is
+passed over, so a killed run goes on, and select can be run again with other thresholds.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
-from megatron_crossic.commandline import ArgumentParser, ProgressLine, parse_shard, run
+from megatron_crossic.commandline import ArgumentParser, StageProgress, parse_shard, run
 from megatron_crossic.data.inputs import expand_inputs
 from megatron_crossic.data.retrieval.fitting import FitOptions
 from megatron_crossic.data.retrieval.index_options import IndexKind, IndexOptions
@@ -23,55 +23,35 @@ from megatron_crossic.data.retrieval.run_settings import RunSettings
 from megatron_crossic.data.retrieval.select_step import report_data_path
 from megatron_crossic.data.retrieval.selection_options import SelectedScore, SelectionOptions
 from megatron_crossic.data.retrieval.sentence_encoder import DTYPES, SentenceEncoderOptions
+from megatron_crossic.data.retrieval.summary import summary_lines
 from megatron_crossic.data.workers import available_cores
 from megatron_crossic.files import beside
 from megatron_crossic.inspection.mining.write import write_report
-from megatron_crossic.manifest import Manifest, manifest_path
 
 STEPS = ("fit", "encode", "index", "search", "select")
 
 
 def main() -> None:
     arguments = parse(sys.argv[1:])
-    display = Display()
+    progress = StageProgress(items=("index", "search", "margin", "read texts", "select"))
     settings = RunSettings(
         workers=arguments.workers,
         threads=arguments.threads,
         shard=arguments.shard,
         overwrite=arguments.overwrite,
-        show=display.show,
-        say=display.say,
+        show=progress,
+        say=progress.say,
     )
-    mining = Mining(options=to_options(arguments), settings=settings)
     try:
+        mining = Mining(options=to_options(arguments), settings=settings)
         manifest = mining.run(arguments.step, arguments.output)
     finally:
-        display.end()
+        progress.end()
     if manifest is not None:
         page = beside(arguments.output, ".html")
         record = report_data_path(arguments.output)
         write_report(page, record, name=arguments.output.name, overwrite=True)
-        print("\n".join(summary_lines(manifest, arguments.output, page)))
-
-
-class Display:
-    """A progress line for each stage, and what a person should read, on stderr."""
-
-    def __init__(self) -> None:
-        self._stage = ""
-        self._line = ProgressLine()
-
-    def show(self, stage: str, done: int, total: int) -> None:
-        if stage != self._stage:
-            self._stage, self._line = stage, ProgressLine()
-        scale, unit = (1e6, " MB") if stage == "encode" else (1, "")
-        self._line(done, total, f"{stage}: {done / scale:,.0f} of {total / scale:,.0f}{unit}")
-
-    def say(self, line: str) -> None:
-        self._line.warn(line)
-
-    def end(self) -> None:
-        self._line.end()
+        print("\n".join([*summary_lines(manifest, arguments.output), f"report: {page}"]))
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -113,7 +93,7 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
 def add_search_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("search").add_argument
     names = " ".join(get_args(View))
-    add("--views", nargs="+", metavar="V=W", help=f"of {names}; default title=0.3 keywords=0.7")
+    add("--views", nargs="+", metavar="V=W", help=f"of {names}; see docs/mining.md")
     add("--num-keywords", type=int, default=20, help="of the view keywords")
     add("--neighbours", type=int, default=32, help="passages found for each view")
     add("--candidates", type=int, default=16, help="passages kept for each document")
@@ -140,27 +120,18 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
 
 def to_options(a: argparse.Namespace) -> MiningOptions:
     """The command line as options."""
-    selection: dict[str, Any] = {
-        name: getattr(a, name)
-        for name in (
-            "score", "min_score", "passages_per_document", "uses_per_passage", "max_length_ratio",
-            "min_characters", "detect_languages", "seed",
-        )
-    }  # fmt: skip
     return MiningOptions(
         corpus=expand_inputs(a.corpus),
         targets=expand_inputs(a.targets),
         work=a.work or beside(a.output, ".work"),
-        **{n: getattr(a, n) for n in ("passage_characters", "num_keywords", "neighbours")},
-        candidates=a.candidates,
+        **only(a, "passage_characters num_keywords neighbours candidates encoder"),
         corpus_language=a.corpus_lang,
         target_language=a.target_lang,
-        encoder=a.encoder,
         fit_pairs=expand_inputs(a.fit_pairs),
         fit=FitOptions(dimension=a.dimension, max_pairs=a.fit_max_pairs, seed=a.seed),
         pretrained=SentenceEncoderOptions(
             devices=tuple(a.devices),
-            **{n: getattr(a, n) for n in ("batch_size", "dtype", "query_prompt", "passage_prompt")},
+            **only(a, "batch_size dtype query_prompt passage_prompt"),
         ),
         **({"views": parse_views(a.views)} if a.views else {}),
         index=IndexOptions(
@@ -168,7 +139,8 @@ def to_options(a: argparse.Namespace) -> MiningOptions:
             target_recall=a.target_recall,
         ),
         selection=SelectionOptions(
-            **selection,
+            **only(a, "score min_score passages_per_document uses_per_passage max_length_ratio"),
+            **only(a, "min_characters detect_languages seed"),
             exclude_linked=not a.keep_linked,
             near_duplicate=a.near_duplicate or None,
             exclude_files=expand_inputs(a.exclude),
@@ -176,19 +148,8 @@ def to_options(a: argparse.Namespace) -> MiningOptions:
     )  # fmt: skip
 
 
-def summary_lines(manifest: Manifest, output: Path, page: Path) -> list[str]:
-    """What was mined, and what became of the documents."""
-    counts = manifest.counts
-    rows = [
-        ("passages of the corpus", counts["corpus_passages"]),
-        ("documents looked for", counts["documents"]),
-        ("pairs", counts["pairs"]),
-        *((f"  without: {reason}", n) for reason, n in manifest.drops.items()),
-        ("candidates", counts["candidates"]),
-        *((f"  rejected: {reason}", n) for reason, n in counts["candidates_rejected"].items()),
-    ]
-    table = [f"  {label:42}{n:>16,}" for label, n in rows]
-    return [str(output), *table, f"account: {manifest_path(output)}", f"report: {page}"]
+def only(arguments: argparse.Namespace, names: str) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in names.split()}
 
 
 if __name__ == "__main__":

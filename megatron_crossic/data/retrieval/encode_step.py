@@ -67,7 +67,7 @@ def segment_tasks(role: Role, files: Sequence[Path]) -> Iterator[EncodingTask]:
 
 def _keyword_models(options: MiningOptions) -> Mapping[str, KeywordModel]:
     """By language of the targets, from the first of them."""
-    if "keywords" not in options.views:
+    if "keywords" not in options.view_names:
         return {}
     texts: dict[str, list[str]] = {}
     blocks: Iterator[tuple[int, Block]] = (

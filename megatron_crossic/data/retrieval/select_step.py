@@ -56,7 +56,7 @@ def select_pairs(
 ) -> Manifest:
     """Write the pairs and their manifest; raises `DataError` where there is none."""
     refuse_output(output, options, overwrite=settings.overwrite)
-    candidates = read_candidates(candidates_folder, len(options.views))
+    candidates = read_candidates(candidates_folder, len(options.view_names))
     passages = TextFiles(
         paths=options.corpus, language=options.corpus_language, places=vectors.places("passages")
     )
