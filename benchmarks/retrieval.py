@@ -21,15 +21,15 @@ import numpy as np
 from preprocess_report import machine
 from retrieval_vectors import MadeUp
 
-from megatron_crossic.data.retrieval.exact import Neighbours, exact_search
-from megatron_crossic.data.retrieval.index import open_index
-from megatron_crossic.data.retrieval.index_build import build_index, train_only
-from megatron_crossic.data.retrieval.index_options import IndexOptions
-from megatron_crossic.data.retrieval.index_parts import lists_index
-from megatron_crossic.data.retrieval.index_plan import plan_index
+from megatron_crossic.data.retrieval.index.build import build_index, train_only
+from megatron_crossic.data.retrieval.index.exact import Neighbours, exact_search
+from megatron_crossic.data.retrieval.index.index import open_index
+from megatron_crossic.data.retrieval.index.options import IndexOptions
+from megatron_crossic.data.retrieval.index.parts import lists_index
+from megatron_crossic.data.retrieval.index.plan import plan_index
+from megatron_crossic.data.retrieval.index.recall import recall_of
+from megatron_crossic.data.retrieval.index.vectors import Vectors, VectorShards
 from megatron_crossic.data.retrieval.libraries import limited_threads, load_faiss
-from megatron_crossic.data.retrieval.recall import recall_of
-from megatron_crossic.data.retrieval.vectors import Vectors, VectorShards
 from megatron_crossic.files import write_text_atomically
 
 T = TypeVar("T")

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from megatron_crossic.data.retrieval.index_options import IndexOptions
-from megatron_crossic.data.retrieval.index_parts import ITERATIONS
-from megatron_crossic.data.retrieval.index_plan import IndexPlan, plan_index
+from megatron_crossic.data.retrieval.index.options import IndexOptions
+from megatron_crossic.data.retrieval.index.parts import ITERATIONS
+from megatron_crossic.data.retrieval.index.plan import IndexPlan, plan_index
 
 SIZES = (1_000_000, 100_000_000, 1_500_000_000)
 PROBES = 256

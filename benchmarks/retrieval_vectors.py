@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from megatron_crossic.data.retrieval.vectors import VectorShards, write_vectors
+from megatron_crossic.data.retrieval.index.vectors import VectorShards, write_vectors
 
 PASSAGES_OF_DOCUMENT = 8
 DECAY = 0.5

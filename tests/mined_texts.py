@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.data.records import Document, Pair
-from megatron_crossic.data.retrieval.selection import Selection, select
-from megatron_crossic.data.retrieval.selection_options import SelectionOptions
+from megatron_crossic.data.retrieval.selection.options import SelectionOptions
+from megatron_crossic.data.retrieval.selection.selection import Selection, select
 
 VIEWS = ("title", "keywords")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from megatron_crossic.data.retrieval.vectors import VectorShards, write_vectors
+from megatron_crossic.data.retrieval.index.vectors import VectorShards, write_vectors
 
 
 def clustered(count: int, dimension: int, *, seed: int = 0, topics: int = 20) -> NDArray[Any]:

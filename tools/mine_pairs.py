@@ -15,14 +15,14 @@ from typing import Any, get_args
 
 from megatron_crossic.commandline import ArgumentParser, StageProgress, parse_shard, run
 from megatron_crossic.data.inputs import expand_inputs
-from megatron_crossic.data.retrieval.fitting import FitOptions
-from megatron_crossic.data.retrieval.index_options import IndexKind, IndexOptions
+from megatron_crossic.data.retrieval.encoders.fitting import FitOptions
+from megatron_crossic.data.retrieval.encoders.pretrained import DTYPES, SentenceEncoderOptions
+from megatron_crossic.data.retrieval.index.options import IndexKind, IndexOptions
 from megatron_crossic.data.retrieval.mining import Mining
-from megatron_crossic.data.retrieval.mining_options import MiningOptions, View, parse_views
+from megatron_crossic.data.retrieval.options import MiningOptions, View, parse_views
 from megatron_crossic.data.retrieval.run_settings import RunSettings
 from megatron_crossic.data.retrieval.select_step import report_data_path
-from megatron_crossic.data.retrieval.selection_options import SelectedScore, SelectionOptions
-from megatron_crossic.data.retrieval.sentence_encoder import DTYPES, SentenceEncoderOptions
+from megatron_crossic.data.retrieval.selection.options import SelectedScore, SelectionOptions
 from megatron_crossic.data.retrieval.summary import summary_lines
 from megatron_crossic.data.workers import available_cores
 from megatron_crossic.files import beside
@@ -34,14 +34,8 @@ STEPS = ("fit", "encode", "index", "search", "select")
 def main() -> None:
     arguments = parse(sys.argv[1:])
     progress = StageProgress(items=("index", "search", "margin", "read texts", "select"))
-    settings = RunSettings(
-        workers=arguments.workers,
-        threads=arguments.threads,
-        shard=arguments.shard,
-        overwrite=arguments.overwrite,
-        show=progress,
-        say=progress.say,
-    )
+    how = only(arguments, "workers threads shard overwrite")
+    settings = RunSettings(show=progress, say=progress.say, **how)
     try:
         mining = Mining(options=to_options(arguments), settings=settings)
         manifest = mining.run(arguments.step, arguments.output)

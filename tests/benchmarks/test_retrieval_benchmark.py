@@ -19,9 +19,9 @@ from retrieval_scale import (
 )
 from retrieval_vectors import PASSAGES_OF_DOCUMENT, MadeUp
 
-from megatron_crossic.data.retrieval.exact import exact_search
-from megatron_crossic.data.retrieval.index_options import IndexOptions
-from megatron_crossic.data.retrieval.index_plan import plan_index
+from megatron_crossic.data.retrieval.index.exact import exact_search
+from megatron_crossic.data.retrieval.index.options import IndexOptions
+from megatron_crossic.data.retrieval.index.plan import plan_index
 
 pytest.importorskip("faiss", reason="an index needs the extra `retrieval`")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from megatron_crossic.data.retrieval.assignment import (
+from megatron_crossic.data.retrieval.selection.assignment import (
     Accept,
     Assignment,
     accept_all,

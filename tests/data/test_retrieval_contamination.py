@@ -9,7 +9,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from megatron_crossic.data.retrieval.contamination import (
+from megatron_crossic.data.retrieval.selection.contamination import (
     CHARACTERS,
     WORDS,
     EvaluationRuns,

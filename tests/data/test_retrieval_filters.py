@@ -5,9 +5,9 @@ from mined_texts import ListedTexts, alone, linked, passage, words
 
 from megatron_crossic.data.deduplicate.shingles import shingle
 from megatron_crossic.data.records import Document, Pair
-from megatron_crossic.data.retrieval.contamination import EvaluationRuns
-from megatron_crossic.data.retrieval.filters import TextFilters, containment, document_id
-from megatron_crossic.data.retrieval.selection_options import SelectionOptions
+from megatron_crossic.data.retrieval.selection.contamination import EvaluationRuns
+from megatron_crossic.data.retrieval.selection.filters import TextFilters, containment, document_id
+from megatron_crossic.data.retrieval.selection.options import SelectionOptions
 
 ENGLISH = (
     "Bees are flying insects closely related to wasps and ants, known for their role in "

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from small_vectors import clustered, unit, write_shards
 
-from megatron_crossic.data.retrieval.exact import Neighbours, exact_search, products
-from megatron_crossic.data.retrieval.index import Index, open_index
-from megatron_crossic.data.retrieval.index_build import build_index, train_only
-from megatron_crossic.data.retrieval.index_options import IndexOptions
-from megatron_crossic.data.retrieval.index_parts import shared_out
-from megatron_crossic.data.retrieval.index_plan import default_lists, plan_index
+from megatron_crossic.data.retrieval.index.build import build_index, train_only
+from megatron_crossic.data.retrieval.index.exact import Neighbours, exact_search, products
+from megatron_crossic.data.retrieval.index.index import Index, open_index
+from megatron_crossic.data.retrieval.index.options import IndexOptions
+from megatron_crossic.data.retrieval.index.parts import shared_out
+from megatron_crossic.data.retrieval.index.plan import default_lists, plan_index
+from megatron_crossic.data.retrieval.index.recall import measure_recall, recall_of
+from megatron_crossic.data.retrieval.index.vectors import VectorShards, write_vectors
 from megatron_crossic.data.retrieval.libraries import limited_threads, load_faiss
-from megatron_crossic.data.retrieval.recall import measure_recall, recall_of
-from megatron_crossic.data.retrieval.vectors import VectorShards, write_vectors
 from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.files import fingerprint_file
 from megatron_crossic.manifest import Manifest

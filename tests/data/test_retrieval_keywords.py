@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from megatron_crossic.data.retrieval.keywords import KeywordModel
+from megatron_crossic.data.retrieval.texts.keywords import KeywordModel
 
 ENGLISH = [
     "The bees of the hive make honey. Bees dance.",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from megatron_crossic.data.retrieval.margin import mean_of_neighbours, ratio_margin
+from megatron_crossic.data.retrieval.selection.margin import mean_of_neighbours, ratio_margin
 
 LEAST_FLOAT = np.finfo(np.float32).min
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from megatron_crossic.data.retrieval.passages import Passage, cut_passages
+from megatron_crossic.data.retrieval.texts.passages import Passage, cut_passages
 from megatron_crossic.errors import ConfigError
 
 PIECES = ["a", "bc", "Word", ". ", "! ", "。", " ", "\n", "\n\n", "\n \t\r\n", "é", "e\u0301"]

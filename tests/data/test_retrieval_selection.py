@@ -20,14 +20,14 @@ from mined_texts import (
 )
 
 from megatron_crossic.data.records import pair_from_json, pair_to_json
-from megatron_crossic.data.retrieval.selection import selected_pairs
-from megatron_crossic.data.retrieval.selection_account import FIRST_EDGE, score_histogram
-from megatron_crossic.data.retrieval.selection_options import MIN_MARGIN, SelectionOptions
-from megatron_crossic.data.retrieval.selection_sample import (
+from megatron_crossic.data.retrieval.selection.account import FIRST_EDGE, score_histogram
+from megatron_crossic.data.retrieval.selection.options import MIN_MARGIN, SelectionOptions
+from megatron_crossic.data.retrieval.selection.sample import (
     mining_record,
     sample_around_threshold,
     write_mining_report_data,
 )
+from megatron_crossic.data.retrieval.selection.selection import selected_pairs
 from megatron_crossic.errors import ConfigError, DataError
 
 PLAIN = SelectionOptions(near_duplicate=None, min_score=1.0)

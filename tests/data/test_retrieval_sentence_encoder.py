@@ -16,8 +16,8 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from megatron_crossic.data.retrieval.model_folder import find_model
-from megatron_crossic.data.retrieval.sentence_encoder import (
+from megatron_crossic.data.retrieval.encoders.model_folder import find_model
+from megatron_crossic.data.retrieval.encoders.pretrained import (
     SentenceEncoder,
     SentenceEncoderOptions,
 )
@@ -237,7 +237,7 @@ def find_offline(name: str, home: Path) -> str:
     program = (
         "import sys\n"
         "from megatron_crossic.errors import ConfigError\n"
-        "from megatron_crossic.data.retrieval.model_folder import find_model\n"
+        "from megatron_crossic.data.retrieval.encoders.model_folder import find_model\n"
         "try:\n    print(find_model(sys.argv[1]))\n"
         "except ConfigError as error:\n    print(error)\n"
     )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_vectors import clustered, unit, write_shards
 
-from megatron_crossic.data.retrieval.vectors import (
+from megatron_crossic.data.retrieval.index.vectors import (
     VectorShards,
     check_vectors,
     sample_numbers,

@@ -14,8 +14,8 @@ from mined_texts import ListedTexts, alone, distinct_texts, linked, passage, sel
 from parsed_page import Page
 
 from megatron_crossic.data.records import Document
-from megatron_crossic.data.retrieval.selection_options import SelectionOptions
-from megatron_crossic.data.retrieval.selection_sample import write_mining_report_data
+from megatron_crossic.data.retrieval.selection.options import SelectionOptions
+from megatron_crossic.data.retrieval.selection.sample import write_mining_report_data
 from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.inspection.mining.charts import (
     MOST_BARS,

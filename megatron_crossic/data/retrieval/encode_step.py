@@ -6,12 +6,12 @@ from itertools import chain, groupby, islice
 from pathlib import Path
 
 from megatron_crossic.data.inputs import Block, file_blocks, input_bytes, read_segments
-from megatron_crossic.data.retrieval.encoder import Encoder
-from megatron_crossic.data.retrieval.encoding import EncodingTask, TextEncoding, placed_texts
-from megatron_crossic.data.retrieval.keywords import KeywordModel
-from megatron_crossic.data.retrieval.mining_options import MiningOptions
+from megatron_crossic.data.retrieval.encoders.encoder import Encoder
+from megatron_crossic.data.retrieval.options import MiningOptions
 from megatron_crossic.data.retrieval.run_settings import RunSettings
-from megatron_crossic.data.retrieval.vectors_folder import Role, VectorsFolder
+from megatron_crossic.data.retrieval.texts.encoding import EncodingTask, TextEncoding, placed_texts
+from megatron_crossic.data.retrieval.texts.keywords import KeywordModel
+from megatron_crossic.data.retrieval.texts.vectors_folder import Role, VectorsFolder
 from megatron_crossic.data.workers import ordered_results
 from megatron_crossic.errors import DataError
 

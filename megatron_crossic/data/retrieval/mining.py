@@ -19,26 +19,26 @@ from typing import Any
 from megatron_crossic.data.pairs import fingerprint_pairs, read_pairs
 from megatron_crossic.data.records import Pair
 from megatron_crossic.data.retrieval.encode_step import encode_texts
-from megatron_crossic.data.retrieval.encoder import Encoder
-from megatron_crossic.data.retrieval.encoder_file import (
+from megatron_crossic.data.retrieval.encoders.encoder import Encoder
+from megatron_crossic.data.retrieval.encoders.file import (
     FILE_NAME,
     KIND,
     load_encoder,
     save_encoder,
 )
-from megatron_crossic.data.retrieval.fitting import fit_encoder
-from megatron_crossic.data.retrieval.index import Index, open_index
-from megatron_crossic.data.retrieval.index_build import build_index
-from megatron_crossic.data.retrieval.index_plan import plan_index
-from megatron_crossic.data.retrieval.mining_options import (
+from megatron_crossic.data.retrieval.encoders.fitting import fit_encoder
+from megatron_crossic.data.retrieval.encoders.pretrained import SCHEME, SentenceEncoder
+from megatron_crossic.data.retrieval.index.build import build_index
+from megatron_crossic.data.retrieval.index.index import Index, open_index
+from megatron_crossic.data.retrieval.index.plan import plan_index
+from megatron_crossic.data.retrieval.options import (
     EMBEDDED,
     MiningOptions,
 )
 from megatron_crossic.data.retrieval.run_settings import RunSettings
 from megatron_crossic.data.retrieval.search_step import DONE, Search, sample_queries
 from megatron_crossic.data.retrieval.select_step import refuse_output, select_pairs
-from megatron_crossic.data.retrieval.sentence_encoder import SCHEME, SentenceEncoder
-from megatron_crossic.data.retrieval.vectors_folder import VectorsFolder
+from megatron_crossic.data.retrieval.texts.vectors_folder import VectorsFolder
 from megatron_crossic.data.work_folder import claim_folder
 from megatron_crossic.errors import ConfigError
 from megatron_crossic.manifest import Manifest, manifest_path

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from megatron_crossic.data.retrieval.exact import Progress
+from megatron_crossic.data.retrieval.index.exact import Progress
 
 Display = Callable[[str, int, int], None]
 """Called with the stage, what is done of it and all there is."""

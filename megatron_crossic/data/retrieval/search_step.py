@@ -16,7 +16,14 @@ import orjson
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from megatron_crossic.data.retrieval.candidates import (
+from megatron_crossic.data.retrieval.encoders.encoder import unit_rows
+from megatron_crossic.data.retrieval.index.build import build_index
+from megatron_crossic.data.retrieval.index.index import Index, open_index
+from megatron_crossic.data.retrieval.index.options import IndexOptions
+from megatron_crossic.data.retrieval.index.vectors import Vectors, VectorShards, write_vectors
+from megatron_crossic.data.retrieval.options import MiningOptions
+from megatron_crossic.data.retrieval.run_settings import RunSettings
+from megatron_crossic.data.retrieval.selection.candidates import (
     Candidates,
     NearestDocuments,
     add_margins,
@@ -24,15 +31,8 @@ from megatron_crossic.data.retrieval.candidates import (
     combined,
     find_candidates,
 )
-from megatron_crossic.data.retrieval.encoder import unit_rows
-from megatron_crossic.data.retrieval.index import Index, open_index
-from megatron_crossic.data.retrieval.index_build import build_index
-from megatron_crossic.data.retrieval.index_options import IndexOptions
-from megatron_crossic.data.retrieval.margin import NEIGHBOURS, mean_of_neighbours
-from megatron_crossic.data.retrieval.mining_options import MiningOptions
-from megatron_crossic.data.retrieval.run_settings import RunSettings
-from megatron_crossic.data.retrieval.vectors import Vectors, VectorShards, write_vectors
-from megatron_crossic.data.retrieval.vectors_folder import VectorsFolder
+from megatron_crossic.data.retrieval.selection.margin import NEIGHBOURS, mean_of_neighbours
+from megatron_crossic.data.retrieval.texts.vectors_folder import VectorsFolder
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import atomic_output, write_text_atomically
 

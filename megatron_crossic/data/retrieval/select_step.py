@@ -9,20 +9,20 @@ import numpy as np
 
 from megatron_crossic.data.pairs import KIND, fingerprint_pairs, write_pairs
 from megatron_crossic.data.records import Pair
-from megatron_crossic.data.retrieval.collected_texts import (
+from megatron_crossic.data.retrieval.options import MiningOptions
+from megatron_crossic.data.retrieval.run_settings import RunSettings
+from megatron_crossic.data.retrieval.search_step import read_candidates
+from megatron_crossic.data.retrieval.selection.sample import (
+    sample_around_threshold,
+    write_mining_report_data,
+)
+from megatron_crossic.data.retrieval.selection.selection import Selection, select, selected_pairs
+from megatron_crossic.data.retrieval.texts.collected import (
     CollectedTexts,
     TextFiles,
     collected_texts,
 )
-from megatron_crossic.data.retrieval.mining_options import MiningOptions
-from megatron_crossic.data.retrieval.run_settings import RunSettings
-from megatron_crossic.data.retrieval.search_step import read_candidates
-from megatron_crossic.data.retrieval.selection import Selection, select, selected_pairs
-from megatron_crossic.data.retrieval.selection_sample import (
-    sample_around_threshold,
-    write_mining_report_data,
-)
-from megatron_crossic.data.retrieval.vectors_folder import VectorsFolder
+from megatron_crossic.data.retrieval.texts.vectors_folder import VectorsFolder
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import (
     FileFingerprint,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from megatron_crossic.data.records import Document
-from megatron_crossic.data.retrieval.assignment import BELOW_THRESHOLD, CHOSEN
-from megatron_crossic.data.retrieval.selection_sample import FORMAT_VERSION, KIND
+from megatron_crossic.data.retrieval.selection.assignment import BELOW_THRESHOLD, CHOSEN
+from megatron_crossic.data.retrieval.selection.sample import FORMAT_VERSION, KIND
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import unreadable
 from megatron_crossic.inspection.documents import ShownDocument, link_of, show_document

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from megatron_crossic.data.retrieval.assignment import (
+from megatron_crossic.data.retrieval.selection.assignment import (
     CHOSEN,
     NO_CANDIDATE,
     Assignment,

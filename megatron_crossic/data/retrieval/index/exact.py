@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from megatron_crossic.data.retrieval.vectors import Numbers, Vectors, VectorShards
+from megatron_crossic.data.retrieval.index.vectors import Numbers, Vectors, VectorShards
 from megatron_crossic.errors import ConfigError, DataError
 
 Progress = Callable[[int, int], None]

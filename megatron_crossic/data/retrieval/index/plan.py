@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from megatron_crossic.data.retrieval.index_options import EXACT_UP_TO, IndexOptions
+from megatron_crossic.data.retrieval.index.options import EXACT_UP_TO, IndexOptions
 from megatron_crossic.errors import ConfigError, DataError
 
 PlannedKind = Literal["exact", "hnsw", "ivf"]

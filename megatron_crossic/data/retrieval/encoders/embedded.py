@@ -18,9 +18,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from megatron_crossic.data.retrieval.encoder import Purpose, unit_rows
-from megatron_crossic.data.retrieval.lexicon import Lexicon
-from megatron_crossic.data.retrieval.vectors import Vectors
+from megatron_crossic.data.retrieval.encoders.encoder import Purpose, unit_rows
+from megatron_crossic.data.retrieval.encoders.lexicon import Lexicon
+from megatron_crossic.data.retrieval.index.vectors import Vectors
 from megatron_crossic.errors import ConfigError
 
 

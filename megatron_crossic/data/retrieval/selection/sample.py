@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.data.records import Document
-from megatron_crossic.data.retrieval.filters import Texts
-from megatron_crossic.data.retrieval.selection import Selection, candidate_json, target_provenance
+from megatron_crossic.data.retrieval.selection.filters import Texts
+from megatron_crossic.data.retrieval.selection.selection import (
+    Selection,
+    candidate_json,
+    target_provenance,
+)
 from megatron_crossic.files import write_text_atomically
 
 KIND = "mining"

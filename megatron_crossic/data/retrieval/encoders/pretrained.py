@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from megatron_crossic.data.retrieval.encoder import Purpose, unit_rows
+from megatron_crossic.data.retrieval.encoders.encoder import Purpose, unit_rows
+from megatron_crossic.data.retrieval.encoders.model_folder import find_model, model_digest
+from megatron_crossic.data.retrieval.index.vectors import Vectors
 from megatron_crossic.data.retrieval.libraries import load_sentence_transformers
-from megatron_crossic.data.retrieval.model_folder import find_model, model_digest
-from megatron_crossic.data.retrieval.vectors import Vectors
 from megatron_crossic.errors import ConfigError, DataError
 
 SCHEME = "sentence-transformers:"

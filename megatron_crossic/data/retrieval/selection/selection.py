@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.data.records import Document, Pair
-from megatron_crossic.data.retrieval.assignment import (
+from megatron_crossic.data.retrieval.selection.account import SelectionAccount, account_of
+from megatron_crossic.data.retrieval.selection.assignment import (
     Assignment,
     Progress,
     assign,
     best_of_documents,
     no_progress,
 )
-from megatron_crossic.data.retrieval.contamination import read_evaluation_sets
-from megatron_crossic.data.retrieval.filters import TextFilters, Texts
-from megatron_crossic.data.retrieval.selection_account import SelectionAccount, account_of
-from megatron_crossic.data.retrieval.selection_options import SelectedScore, SelectionOptions
+from megatron_crossic.data.retrieval.selection.contamination import read_evaluation_sets
+from megatron_crossic.data.retrieval.selection.filters import TextFilters, Texts
+from megatron_crossic.data.retrieval.selection.options import SelectedScore, SelectionOptions
 from megatron_crossic.errors import DataError
 
 _FIELDS: Mapping[SelectedScore, str] = {"margin": "margin", "similarity": "score"}

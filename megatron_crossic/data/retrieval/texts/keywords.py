@@ -26,7 +26,7 @@ from typing import Self
 import numpy as np
 
 from megatron_crossic.data.hashing import Hashes
-from megatron_crossic.data.retrieval.keyword_features import (
+from megatron_crossic.data.retrieval.texts.keyword_features import (
     LONGEST,
     Features,
     Flags,

@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.data.hashing import Hashes, folded_characters, mix, words
-from megatron_crossic.data.retrieval.features import RUN, SEPARATOR, WORD, character_classes, runs
+from megatron_crossic.data.retrieval.encoders.features import (
+    RUN,
+    SEPARATOR,
+    WORD,
+    character_classes,
+    runs,
+)
 
 Positions = NDArray[np.int64]
 Flags = NDArray[np.bool_]

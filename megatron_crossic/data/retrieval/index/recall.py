@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from megatron_crossic.data.retrieval.exact import (
+from megatron_crossic.data.retrieval.index.exact import (
     NOTHING,
     Neighbours,
     Progress,
     exact_search,
     no_progress,
 )
-from megatron_crossic.data.retrieval.index import Index
-from megatron_crossic.data.retrieval.index_options import IndexOptions
-from megatron_crossic.data.retrieval.vectors import Vectors, VectorShards
+from megatron_crossic.data.retrieval.index.index import Index
+from megatron_crossic.data.retrieval.index.options import IndexOptions
+from megatron_crossic.data.retrieval.index.vectors import Vectors, VectorShards
 from megatron_crossic.errors import DataError
 
 MOST_PROBES = 4096

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.data.records import Pair
-from megatron_crossic.data.retrieval.embedded_encoder import EmbeddedEncoder, EncodedLanguage
-from megatron_crossic.data.retrieval.encoder import unit_rows
-from megatron_crossic.data.retrieval.lexicon import Lexicon
-from megatron_crossic.data.retrieval.libraries import load_scipy_sparse, load_svd
-from megatron_crossic.data.retrieval.rows import (
+from megatron_crossic.data.retrieval.encoders.embedded import EmbeddedEncoder, EncodedLanguage
+from megatron_crossic.data.retrieval.encoders.encoder import unit_rows
+from megatron_crossic.data.retrieval.encoders.lexicon import Lexicon
+from megatron_crossic.data.retrieval.encoders.rows import (
     Row,
     num_parts,
     parts_of,
@@ -28,7 +27,8 @@ from megatron_crossic.data.retrieval.rows import (
     texts_of,
     whole_row,
 )
-from megatron_crossic.data.retrieval.vectors import Vectors
+from megatron_crossic.data.retrieval.index.vectors import Vectors
+from megatron_crossic.data.retrieval.libraries import load_scipy_sparse, load_svd
 from megatron_crossic.errors import ConfigError, DataError
 
 MIN_DIMENSION = 2

@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from megatron_crossic.data.retrieval.vectors import Vectors
+from megatron_crossic.data.retrieval.index.vectors import Vectors
 
 _LEAST_LENGTH = 1e-9
 

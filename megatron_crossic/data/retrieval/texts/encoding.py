@@ -16,12 +16,12 @@ import numpy as np
 from megatron_crossic.data.inputs import Block
 from megatron_crossic.data.pairs import placed_pairs
 from megatron_crossic.data.records import Document, Pair
-from megatron_crossic.data.retrieval.encoder import Encoder, Purpose
-from megatron_crossic.data.retrieval.keywords import KeywordModel
-from megatron_crossic.data.retrieval.mining_options import MiningOptions
-from megatron_crossic.data.retrieval.passages import cut_passages
-from megatron_crossic.data.retrieval.vectors import Vectors
-from megatron_crossic.data.retrieval.vectors_folder import Role, VectorsFolder, to_places
+from megatron_crossic.data.retrieval.encoders.encoder import Encoder, Purpose
+from megatron_crossic.data.retrieval.index.vectors import Vectors
+from megatron_crossic.data.retrieval.options import MiningOptions
+from megatron_crossic.data.retrieval.texts.keywords import KeywordModel
+from megatron_crossic.data.retrieval.texts.passages import cut_passages
+from megatron_crossic.data.retrieval.texts.vectors_folder import Role, VectorsFolder, to_places
 from megatron_crossic.errors import DataError
 
 BATCH_TEXTS = 1024

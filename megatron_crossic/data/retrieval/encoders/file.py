@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from megatron_crossic.data.retrieval.embedded_encoder import EmbeddedEncoder, EncodedLanguage
+from megatron_crossic.data.retrieval.encoders.embedded import EmbeddedEncoder, EncodedLanguage
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import FileFingerprint, HashingWriter, atomic_output
 from megatron_crossic.manifest import (

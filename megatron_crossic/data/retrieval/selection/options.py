@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from megatron_crossic.data.deduplicate.options import LOWEST_THRESHOLD
-from megatron_crossic.data.retrieval.contamination import CHARACTERS, WORDS
+from megatron_crossic.data.retrieval.selection.contamination import CHARACTERS, WORDS
 from megatron_crossic.errors import ConfigError
 
 SelectedScore = Literal["margin", "similarity"]

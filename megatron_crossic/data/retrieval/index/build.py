@@ -10,17 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from megatron_crossic.data.retrieval.exact import Progress, no_progress
-from megatron_crossic.data.retrieval.index import Index, OpenParts, open_parts
-from megatron_crossic.data.retrieval.index_folder import (
+from megatron_crossic.data.retrieval.index.exact import Progress, no_progress
+from megatron_crossic.data.retrieval.index.folder import (
     KIND,
     TRAINED,
     IndexFolder,
     identity,
     trained_path,
 )
-from megatron_crossic.data.retrieval.index_options import IndexOptions
-from megatron_crossic.data.retrieval.index_parts import (
+from megatron_crossic.data.retrieval.index.index import Index, OpenParts, open_parts
+from megatron_crossic.data.retrieval.index.options import IndexOptions
+from megatron_crossic.data.retrieval.index.parts import (
     FaissIndex,
     Turned,
     checked_blocks,
@@ -30,10 +30,10 @@ from megatron_crossic.data.retrieval.index_parts import (
     train_index,
     turned,
 )
-from megatron_crossic.data.retrieval.index_plan import IndexPlan, plan_index
+from megatron_crossic.data.retrieval.index.plan import IndexPlan, plan_index
+from megatron_crossic.data.retrieval.index.recall import choose_probes
+from megatron_crossic.data.retrieval.index.vectors import Vectors, VectorShards, check_vectors
 from megatron_crossic.data.retrieval.libraries import limited_threads, load_faiss
-from megatron_crossic.data.retrieval.recall import choose_probes
-from megatron_crossic.data.retrieval.vectors import Vectors, VectorShards, check_vectors
 from megatron_crossic.errors import ConfigError
 from megatron_crossic.files import FileFingerprint
 from megatron_crossic.manifest import Manifest

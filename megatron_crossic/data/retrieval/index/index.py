@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from megatron_crossic.data.retrieval.exact import (
+from megatron_crossic.data.retrieval.index.exact import (
     NOTHING,
     RESCORED_ROWS,
     Hits,
@@ -30,16 +30,16 @@ from megatron_crossic.data.retrieval.exact import (
     products,
     query_batches,
 )
-from megatron_crossic.data.retrieval.index_folder import (
+from megatron_crossic.data.retrieval.index.folder import (
     KIND,
     index_manifest_path,
     part_path,
     trained_path,
 )
-from megatron_crossic.data.retrieval.index_parts import FaissIndex, Turned, read_index, turned
-from megatron_crossic.data.retrieval.index_plan import IndexPlan
+from megatron_crossic.data.retrieval.index.parts import FaissIndex, Turned, read_index, turned
+from megatron_crossic.data.retrieval.index.plan import IndexPlan
+from megatron_crossic.data.retrieval.index.vectors import Numbers, Vectors, VectorShards
 from megatron_crossic.data.retrieval.libraries import limited_threads, load_faiss
-from megatron_crossic.data.retrieval.vectors import Numbers, Vectors, VectorShards
 from megatron_crossic.errors import DataError
 from megatron_crossic.manifest import check_file, read_manifest
 

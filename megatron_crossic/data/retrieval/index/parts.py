@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from megatron_crossic.data.retrieval.index_plan import IndexPlan
+from megatron_crossic.data.retrieval.index.plan import IndexPlan
+from megatron_crossic.data.retrieval.index.vectors import Vectors, VectorShards, check_vectors
 from megatron_crossic.data.retrieval.libraries import limited_threads, load_faiss
-from megatron_crossic.data.retrieval.vectors import Vectors, VectorShards, check_vectors
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import FileFingerprint, HashingWriter, atomic_output
 

@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from megatron_crossic.data.retrieval.vectors import VectorShards, write_vectors
+from megatron_crossic.data.retrieval.index.vectors import VectorShards, write_vectors
 from megatron_crossic.errors import DataError
 from megatron_crossic.files import (
     FileFingerprint,

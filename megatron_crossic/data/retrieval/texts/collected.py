@@ -18,8 +18,8 @@ import orjson
 from megatron_crossic.data.inputs import Block, file_blocks
 from megatron_crossic.data.pairs import placed_pairs
 from megatron_crossic.data.records import Document, Pair
-from megatron_crossic.data.retrieval.vectors import Numbers
-from megatron_crossic.data.retrieval.vectors_folder import Places
+from megatron_crossic.data.retrieval.index.vectors import Numbers
+from megatron_crossic.data.retrieval.texts.vectors_folder import Places
 from megatron_crossic.errors import DataError
 
 Progress = Callable[[int, int], None]

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from megatron_crossic.data.records import check_language
-from megatron_crossic.data.retrieval.fitting import FitOptions
-from megatron_crossic.data.retrieval.index_options import IndexOptions
-from megatron_crossic.data.retrieval.selection_options import SelectionOptions
-from megatron_crossic.data.retrieval.sentence_encoder import SCHEME, SentenceEncoderOptions
+from megatron_crossic.data.retrieval.encoders.fitting import FitOptions
+from megatron_crossic.data.retrieval.encoders.pretrained import SCHEME, SentenceEncoderOptions
+from megatron_crossic.data.retrieval.index.options import IndexOptions
+from megatron_crossic.data.retrieval.selection.options import SelectionOptions
 from megatron_crossic.data.work_folder import file_identities
 from megatron_crossic.errors import ConfigError
 
@@ -118,8 +118,8 @@ class MiningOptions:
     @property
     def weights(self) -> dict[str, float]:
         """View -> weight; they add up to 1."""
-        given: dict[str, float] = {name: self._given_views[name] for name in self.view_names}
-        return {name: weight / sum(given.values()) for name, weight in given.items()}
+        given = {str(name): weight for name, weight in self._given_views.items()}
+        return {name: given[name] / sum(given.values()) for name in self.view_names}
 
     @property
     def pairs_to_fit_on(self) -> tuple[Path, ...]:

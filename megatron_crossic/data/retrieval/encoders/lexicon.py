@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.data.hashing import Hashes
-from megatron_crossic.data.retrieval.features import text_features
+from megatron_crossic.data.retrieval.encoders.features import text_features
 from megatron_crossic.data.retrieval.libraries import load_scipy_sparse
 
 MIN_TEXTS = 2

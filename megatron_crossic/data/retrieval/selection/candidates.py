@@ -16,10 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from megatron_crossic.data.retrieval.exact import NOTHING, ranks_of_sorted
-from megatron_crossic.data.retrieval.index import Index
-from megatron_crossic.data.retrieval.margin import NEIGHBOURS, mean_of_neighbours, ratio_margin
-from megatron_crossic.data.retrieval.vectors import Numbers, Vectors, VectorShards
+from megatron_crossic.data.retrieval.index.exact import NOTHING, ranks_of_sorted
+from megatron_crossic.data.retrieval.index.index import Index
+from megatron_crossic.data.retrieval.index.vectors import Numbers, Vectors, VectorShards
+from megatron_crossic.data.retrieval.selection.margin import (
+    NEIGHBOURS,
+    mean_of_neighbours,
+    ratio_margin,
+)
 
 Candidates = NDArray[np.void]
 

@@ -18,8 +18,8 @@ from megatron_crossic.data.deduplicate.shingles import shingle
 from megatron_crossic.data.hashing import Hashes
 from megatron_crossic.data.languages import is_of_language, require_identifier
 from megatron_crossic.data.records import Document, Pair
-from megatron_crossic.data.retrieval.contamination import EvaluationRuns
-from megatron_crossic.data.retrieval.selection_options import SelectionOptions
+from megatron_crossic.data.retrieval.selection.contamination import EvaluationRuns
+from megatron_crossic.data.retrieval.selection.options import SelectionOptions
 
 SAME_DOCUMENT = "same_document"
 TOO_SHORT = "too_short"

@@ -14,9 +14,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from megatron_crossic.data.retrieval.index_parts import FaissIndex, write_index, write_part
-from megatron_crossic.data.retrieval.index_plan import IndexPlan
-from megatron_crossic.data.retrieval.vectors import VectorShards
+from megatron_crossic.data.retrieval.index.parts import FaissIndex, write_index, write_part
+from megatron_crossic.data.retrieval.index.plan import IndexPlan
+from megatron_crossic.data.retrieval.index.vectors import VectorShards
 from megatron_crossic.errors import ConfigError
 from megatron_crossic.files import PARTIAL_SUFFIX, FileFingerprint, fingerprint_file, remove_quietly
 from megatron_crossic.jsonl import to_json_line

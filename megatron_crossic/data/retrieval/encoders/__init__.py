@@ -1,0 +1,1 @@
+"""Texts -> vectors: fitted on pairs, or pre-trained."""

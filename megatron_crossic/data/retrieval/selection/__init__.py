@@ -1,0 +1,1 @@
+"""Candidates -> pairs, each rejection under a reason."""

@@ -1,0 +1,1 @@
+"""Documents -> passages and queries, encoded; and back from numbers to texts."""
