@@ -21,7 +21,6 @@ from megatron_crossic.data.retrieval.index.options import IndexKind, IndexOption
 from megatron_crossic.data.retrieval.mining import Mining
 from megatron_crossic.data.retrieval.options import MiningOptions, View, parse_views
 from megatron_crossic.data.retrieval.run_settings import RunSettings
-from megatron_crossic.data.retrieval.select_step import report_data_path
 from megatron_crossic.data.retrieval.selection.options import SelectedScore, SelectionOptions
 from megatron_crossic.data.retrieval.summary import summary_lines
 from megatron_crossic.data.workers import available_cores
@@ -34,17 +33,19 @@ STEPS = ("fit", "encode", "index", "search", "select")
 def main() -> None:
     arguments = parse(sys.argv[1:])
     progress = StageProgress(items=("index", "search", "margin", "read texts", "select"))
-    how = only(arguments, "workers threads shard overwrite")
-    settings = RunSettings(show=progress, say=progress.say, **how)
+    page = beside(arguments.output, ".html")
+    settings = RunSettings(
+        show=progress,
+        say=progress.say,
+        report=lambda data: write_report(page, data, name=arguments.output.name, overwrite=True),
+        **only(arguments, "workers threads shard overwrite"),
+    )
     try:
         mining = Mining(options=to_options(arguments), settings=settings)
         manifest = mining.run(arguments.step, arguments.output)
     finally:
         progress.end()
     if manifest is not None:
-        page = beside(arguments.output, ".html")
-        record = report_data_path(arguments.output)
-        write_report(page, record, name=arguments.output.name, overwrite=True)
         print("\n".join([*summary_lines(manifest, arguments.output), f"report: {page}"]))
 
 

@@ -1,5 +1,6 @@
 """The step `encode`: every segment of corpus and targets that is not encoded yet."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import chain, groupby, islice
@@ -11,7 +12,11 @@ from megatron_crossic.data.retrieval.options import MiningOptions
 from megatron_crossic.data.retrieval.run_settings import RunSettings
 from megatron_crossic.data.retrieval.texts.encoding import EncodingTask, TextEncoding, placed_texts
 from megatron_crossic.data.retrieval.texts.keywords import KeywordModel
-from megatron_crossic.data.retrieval.texts.vectors_folder import Role, VectorsFolder
+from megatron_crossic.data.retrieval.texts.vectors_folder import (
+    Role,
+    SegmentAccount,
+    VectorsFolder,
+)
 from megatron_crossic.data.workers import ordered_results
 from megatron_crossic.errors import DataError
 
@@ -45,15 +50,15 @@ def encode_texts(
         for task, _ in results:
             done_bytes += sum(block.disk_bytes for _, block in task.blocks)
             settings.show("encode", done_bytes, total // (settings.shard or (0, 1))[1])
-    _refuse_nothing(num_segments, options)
-    done = sum(
-        folder.account(role, number) is not None
+    accounts = {
+        role: [account for n in range(count) if (account := folder.account(role, n))]
         for role, count in num_segments.items()
-        for number in range(count)
-    )
+    }
     if settings.shard is None:
+        for role, found in accounts.items():
+            _refuse_nothing(role, found, options)
         folder.finish(num_segments)
-    return done, sum(num_segments.values())
+    return sum(map(len, accounts.values())), sum(num_segments.values())
 
 
 def segment_tasks(role: Role, files: Sequence[Path]) -> Iterator[EncodingTask]:
@@ -81,11 +86,16 @@ def _keyword_models(options: MiningOptions) -> Mapping[str, KeywordModel]:
     return {code: KeywordModel.of(own, language=code) for code, own in texts.items()}
 
 
-def _refuse_nothing(num_segments: Mapping[Role, int], options: MiningOptions) -> None:
-    for role, files in (("passages", options.corpus), ("queries", options.targets)):
-        if not num_segments[role]:  # type: ignore[index]
-            what = "corpus" if role == "passages" else "targets"
-            raise DataError(
-                f"{what} must hold documents, got nothing in {', '.join(map(str, files))}. "
-                "Check the files."
-            )
+def _refuse_nothing(role: Role, accounts: Sequence[SegmentAccount], options: MiningOptions) -> None:
+    if any(account.num_rows for account in accounts):
+        return
+    left_out: Counter[str] = Counter()
+    for account in accounts:
+        left_out.update(account.drops)
+    what, files = ("corpus", options.corpus) if role == "passages" else ("targets", options.targets)
+    number = sum(account.num_records for account in accounts)
+    reasons = "".join(f", {count} {reason}" for reason, count in left_out.items())
+    raise DataError(
+        f"{what} must hold texts to encode, got {number} documents{reasons} in "
+        f"{', '.join(map(str, files))}. Check the files and their language."
+    )

@@ -1,5 +1,6 @@
 """What the user decides about mining, checked once; what each step is made from."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -30,10 +31,16 @@ EMBEDDED = "embedded"
 def parse_views(words: Sequence[str]) -> dict[Any, float]:
     """`title=0.3 keywords=0.7` -> {"title": 0.3, "keywords": 0.7}; names are checked later."""
     try:
-        return {name: float(weight) for name, _, weight in (word.partition("=") for word in words)}
+        given = [
+            (name, float(weight)) for name, _, weight in (word.partition("=") for word in words)
+        ]
+        views = dict(given)
+        if len(views) < len(given):
+            raise ValueError("a view twice")
+        return views
     except ValueError as error:
         raise ConfigError(
-            f"views must be NAME=WEIGHT, got {' '.join(words)}. "
+            f"views must be NAME=WEIGHT, each once, got {' '.join(words)}. "
             "Use for example title=0.3 keywords=0.7, or document=1."
         ) from error
 
@@ -89,7 +96,7 @@ class MiningOptions:
 
     def _check_views(self) -> None:
         given = self._given_views
-        if set(given) - set(get_args(View)) or not all(weight > 0 for weight in given.values()):
+        if set(given) - set(get_args(View)) or not all(0 < w < math.inf for w in given.values()):
             words = " ".join(f"{name}={weight}" for name, weight in given.items())
             raise ConfigError(
                 f"views must be of {', '.join(get_args(View))} with weights above 0, got {words}. "

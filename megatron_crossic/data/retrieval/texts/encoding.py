@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from megatron_crossic.data.inputs import Block
 from megatron_crossic.data.pairs import placed_pairs
 from megatron_crossic.data.records import Document, Pair
 from megatron_crossic.data.retrieval.encoders.encoder import Encoder, Purpose
-from megatron_crossic.data.retrieval.index.vectors import Vectors
 from megatron_crossic.data.retrieval.options import MiningOptions
 from megatron_crossic.data.retrieval.texts.keywords import KeywordModel
 from megatron_crossic.data.retrieval.texts.passages import cut_passages
@@ -91,10 +91,10 @@ class TextEncoding:
             for passage in passages:
                 rows.append((place.file, place.block, place.record, passage.start, passage.stop))
                 texts.append(passage.text)
-            num_characters += sum(len(passage.text) for passage in passages)
-            if len(texts) >= BATCH_TEXTS:
-                found.append(self._encode(texts, language, "passage", task))
-                texts = []
+                num_characters += len(passage.text)
+                if len(texts) >= BATCH_TEXTS:
+                    found.append(self._encode(texts, language, "passage", task))
+                    texts = []
         found.append(self._encode(texts, language, "passage", task))
         vectors = np.concatenate(found)
         known = vectors.any(axis=1)
@@ -113,7 +113,9 @@ class TextEncoding:
 
     def _queries(self, task: EncodingTask) -> None:
         rows: list[tuple[int, int, int, int, int]] = []
-        views: dict[str, list[Vectors]] = {view: [] for view in self._options.view_names}
+        views: dict[str, list[NDArray[np.float16]]] = {
+            view: [] for view in self._options.view_names
+        }
         batch: list[Document] = []
         num_characters = 0
         for place, pair in placed_texts(task.blocks, self._options.target_language):
@@ -134,7 +136,10 @@ class TextEncoding:
         )
 
     def _add_queries(
-        self, batch: Sequence[Document], views: Mapping[str, list[Vectors]], task: EncodingTask
+        self,
+        batch: Sequence[Document],
+        views: Mapping[str, list[NDArray[np.float16]]],
+        task: EncodingTask,
     ) -> None:
         for view, found in views.items():
             texts = [self._query(view, document) for document in batch]
@@ -147,13 +152,15 @@ class TextEncoding:
         text = f"{document.title}\n{document.text}"[: self._options.document_characters]
         if view == "document":
             return text
-        model = self._keywords[document.language]
+        model = self._keywords.get(document.language)
+        if model is None:  # none of the first documents, which were counted, is in this language
+            model = KeywordModel.of([], language=document.language)
         return " ".join(model.keywords(text, self._options.num_keywords))
 
     def _encode(
         self, texts: Sequence[str], language: str, purpose: Purpose, task: EncodingTask
-    ) -> Vectors:
-        """Vectors of the texts, zeros for those that are empty."""
+    ) -> NDArray[np.float16]:
+        """Vectors of the texts as they are written, zeros for those that are empty."""
         vectors = np.zeros((len(texts), self._encoder.dimension), dtype=np.float32)
         there = [number for number, text in enumerate(texts) if text.strip()]
         if there:
@@ -166,7 +173,7 @@ class TextEncoding:
                 f"for {len(bad)} texts of {task.role} segment {task.number}, the first beginning "
                 f"{texts[bad[0]][:60]!r}. Use another encoder or number format."
             )
-        return vectors
+        return vectors.astype(np.float16)
 
 
 def placed_texts(
