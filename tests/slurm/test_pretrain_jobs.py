@@ -11,7 +11,7 @@ from tiny_runs import every_step, losses, tiny_config
 from megatron_crossic.config import CheckpointConfig
 from megatron_crossic.train.options import to_yaml
 
-NUM_STEPS = 150
+NUM_STEPS = 100
 SCRIPT = PROJECT / "slurm" / "pretrain.sbatch"
 
 
