@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mined import mined_artifacts, mined_sections
+from tables import table
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
@@ -31,6 +33,7 @@ def write_report(output: Path, *, languages: Sequence[str]) -> str:
     sections = [
         "# Demo report",
         pairs_section(output, languages[1:]),
+        *mined_sections(output, languages[1:]),
         windows_section(output, languages),
         losses_section(steps, validations, languages),
         parity_section(output),
@@ -59,7 +62,7 @@ def pairs_section(output: Path, languages: Iterable[str]) -> str:
 def windows_section(output: Path, languages: Iterable[str]) -> str:
     """Windows, tokens per language, fill rate."""
     rows = []
-    for name in ("windows", "windows-validation"):
+    for name in data_sets(output):
         manifest = read_json(output / f"{name}.manifest.json")
         counts, details = manifest["counts"], manifest["details"]
         rows.append(
@@ -76,6 +79,12 @@ def windows_section(output: Path, languages: Iterable[str]) -> str:
     tokens = (f"tokens {language}" for language in languages)
     header = ("data set", "pairs", "chunks", "windows", *tokens, "fill rate", "tokens dropped")
     return "## Windows\n\n" + table(header, rows)
+
+
+def data_sets(output: Path) -> list[str]:
+    """Those that were made; that of held-out mined pairs is not used."""
+    names = ("windows", "windows-mined", "windows-validation")
+    return [name for name in names if (output / f"{name}.manifest.json").exists()]
 
 
 def losses_section(
@@ -150,19 +159,14 @@ def artifacts_section(output: Path) -> str:
     """Where everything lies."""
     rows = [
         ("pairs", "en-*.jsonl and their manifests"),
+        *mined_artifacts(output),
         ("tokenizer", "tokenizer/"),
-        ("data sets", "windows.* and windows-validation.*"),
+        ("data sets", ", ".join(f"{name}.*" for name in data_sets(output))),
         ("base model", "hf-base/ (Hugging Face), megatron-base/ (Megatron)"),
         ("run", "run/: checkpoints/, metrics.jsonl, validation.jsonl, tensorboard/, config.yaml"),
         ("trained model", "hf-trained/ (Hugging Face), hf-trained.parity.json"),
     ]
     return f"## Artifacts below `{output}`\n\n" + table(("what", "where"), rows)
-
-
-def table(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def cell(text: str) -> str:

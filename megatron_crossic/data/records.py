@@ -56,6 +56,11 @@ PAIR_FIELDS = frozenset("id source target targets origin score provenance".split
 """What a pair record consists of."""
 
 
+LINKED = "linked"
+"""In the provenance of a retrieved pair: the article that its target is linked to,
+`{"lang", "title"}`, or `"text"` where that has no title."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pair:
     """Documents about the same entity or topic; the source is the anchor.

@@ -2,12 +2,12 @@
 
 import hashlib
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
 from megatron_crossic.data.account import Account
-from megatron_crossic.data.records import Pair
+from megatron_crossic.data.records import LINKED, Pair
 from megatron_crossic.data.sides import EncodedPair, Side
 
 LengthRatioRule = Literal["truncate", "drop", "keep"]
@@ -18,10 +18,16 @@ def is_held_out(pair: Pair, *, fraction: float) -> bool:
 
     Decided by the source document alone, by its title or, without one, its text: the same English
     article paired with Spanish and with Japanese is on the same side of the line, so no source of
-    validation is seen in training. A target that several sources share can be on both sides.
+    validation is seen in training. A retrieved pair is on the side of the article that its target
+    is linked to, where there is one: else a target held out as that article's partner would be
+    trained on beside the passage. A target that several sources share can be on both sides.
     """
-    name = pair.source.title.strip() or pair.source.text
-    key = f"{pair.source.language}\0{name}".encode()
+    source = pair.source
+    language, title, text = source.language, source.title, source.text
+    linked = pair.provenance.get(LINKED)
+    if pair.origin == "retrieval" and isinstance(linked, Mapping):
+        language, title, text = (str(linked.get(name, "")) for name in ("lang", "title", "text"))
+    key = f"{language}\0{title.strip() or text}".encode()
     digest = hashlib.blake2b(key, digest_size=8).digest()
     return int.from_bytes(digest, "big") < fraction * 2**64
 

@@ -28,6 +28,7 @@ from megatron_crossic.data.retrieval.selection.sample import (
     write_mining_report_data,
 )
 from megatron_crossic.data.retrieval.selection.selection import selected_pairs
+from megatron_crossic.data.selection import is_held_out
 from megatron_crossic.errors import ConfigError, DataError
 
 PLAIN = SelectionOptions(near_duplicate=None, min_score=1.0)
@@ -58,8 +59,22 @@ def test_pairs_by_document() -> None:
                 "record": {"url": "https://en.example/0"},
             }
         ],
+        "linked": {"lang": "en", "title": "Bee"},
     }
     assert pair_from_json(pair_to_json(first), where="here") == first
+
+
+def test_a_pair_is_held_out_with_the_article_its_target_is_linked_to() -> None:
+    untitled = linked(words(5), source="Bees fly.")
+    untitled = replace(untitled, source=replace(untitled.source, title=" "))
+    for article in (linked(words(5)), untitled):
+        texts = ListedTexts(passages=TEXTS.passages, targets=[article])
+        (mined,) = selected_pairs(select_from([(0, 0, 1.5)], texts, PLAIN), texts)
+        fractions = [i / 50 for i in range(51)]
+        answers = [is_held_out(mined, fraction=f) for f in fractions]
+        assert answers == [is_held_out(article, fraction=f) for f in fractions]
+        by_passage = replace(mined, provenance={})
+        assert answers != [is_held_out(by_passage, fraction=f) for f in fractions]
 
 
 def test_the_account() -> None:

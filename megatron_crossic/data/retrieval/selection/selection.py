@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from megatron_crossic.data.records import Document, Pair
+from megatron_crossic.data.records import LINKED, Document, Pair
 from megatron_crossic.data.retrieval.selection.account import SelectionAccount, account_of
 from megatron_crossic.data.retrieval.selection.assignment import (
     Assignment,
@@ -142,8 +142,16 @@ def _pair(selection: Selection, group: NDArray[np.intp], texts: Texts) -> Pair:
         targets=(pair.documents[-1],),
         origin="retrieval",
         score=_rounded(selection.scores[group[0]]),
-        provenance={"target": target_provenance(pair), "passages": passages},
+        provenance={"target": target_provenance(pair), "passages": passages, **_linked(pair)},
     )
+
+
+def _linked(pair: Pair) -> dict[str, Any]:
+    """The article the target is linked to, so that both its pairs are held out or neither."""
+    if not pair.targets:
+        return {}
+    name = {"title": pair.source.title} if pair.source.title.strip() else {"text": pair.source.text}
+    return {LINKED: {"lang": pair.source.language, **name}}
 
 
 def candidate_json(selection: Selection, candidate: int, passage_id: str) -> dict[str, Any]:
