@@ -1,17 +1,17 @@
 """The step `encode`: every segment of corpus and targets that is not encoded yet."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import chain, groupby, islice
 from pathlib import Path
 
-from megatron_crossic.data.inputs import Block, file_blocks, input_bytes, read_segments
+from megatron_crossic.data.inputs import file_blocks, input_bytes, read_segments
 from megatron_crossic.data.retrieval.encoders.encoder import Encoder
 from megatron_crossic.data.retrieval.options import MiningOptions
 from megatron_crossic.data.retrieval.run_settings import RunSettings
 from megatron_crossic.data.retrieval.texts.encoding import EncodingTask, TextEncoding, placed_texts
-from megatron_crossic.data.retrieval.texts.keywords import KeywordModel
+from megatron_crossic.data.retrieval.texts.queries import QueryTexts
 from megatron_crossic.data.retrieval.texts.vectors_folder import (
     Role,
     SegmentAccount,
@@ -31,7 +31,7 @@ def encode_texts(
 
     A run without a shard that finds all done says so in the folder.
     """
-    encoding = TextEncoding(encoder, options, folder, _keyword_models(options))
+    encoding = TextEncoding(encoder, options, folder, _query_texts(options))
     files = {"passages": options.corpus, "queries": options.targets}
     num_segments: dict[Role, int] = {"passages": 0, "queries": 0}
     total = sum(map(input_bytes, chain(*files.values())))
@@ -70,20 +70,18 @@ def segment_tasks(role: Role, files: Sequence[Path]) -> Iterator[EncodingTask]:
         yield EncodingTask(role=role, number=number, blocks=own)
 
 
-def _keyword_models(options: MiningOptions) -> Mapping[str, KeywordModel]:
-    """By language of the targets, from the first of them."""
-    if "keywords" not in options.view_names:
-        return {}
-    texts: dict[str, list[str]] = {}
-    blocks: Iterator[tuple[int, Block]] = (
-        (0, block) for path in options.targets for block in file_blocks(path)
+def _query_texts(options: MiningOptions) -> QueryTexts:
+    """With the words of the first targets, where keywords are asked for."""
+    blocks = (block for path in options.targets for block in file_blocks(path))
+    found = (
+        pair for block in blocks for _, pair in placed_texts([(0, block)], options.target_language)
     )
-    found = (placed for each in blocks for placed in placed_texts([each], options.target_language))
-    for _, pair in islice(found, KEYWORD_DOCUMENTS):
-        document = pair.documents[-1]
-        text = f"{document.title}\n{document.text}"[: options.document_characters]
-        texts.setdefault(document.language, []).append(text)
-    return {code: KeywordModel.of(own, language=code) for code, own in texts.items()}
+    count = KEYWORD_DOCUMENTS if "keywords" in options.view_names else 0
+    return QueryTexts.of(
+        (pair.documents[-1] for pair in islice(found, count)),
+        num_keywords=options.num_keywords,
+        document_characters=options.document_characters,
+    )
 
 
 def _refuse_nothing(role: Role, accounts: Sequence[SegmentAccount], options: MiningOptions) -> None:

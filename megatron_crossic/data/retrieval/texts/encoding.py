@@ -19,8 +19,8 @@ from megatron_crossic.data.pairs import placed_pairs
 from megatron_crossic.data.records import Document, Pair
 from megatron_crossic.data.retrieval.encoders.encoder import Encoder, Purpose
 from megatron_crossic.data.retrieval.options import MiningOptions
-from megatron_crossic.data.retrieval.texts.keywords import KeywordModel
 from megatron_crossic.data.retrieval.texts.passages import cut_passages
+from megatron_crossic.data.retrieval.texts.queries import QueryTexts
 from megatron_crossic.data.retrieval.texts.vectors_folder import Role, VectorsFolder, to_places
 from megatron_crossic.errors import DataError
 
@@ -59,13 +59,12 @@ class TextEncoding:
         encoder: Encoder,
         options: MiningOptions,
         folder: VectorsFolder,
-        keywords: Mapping[str, KeywordModel],
+        queries: QueryTexts,
     ) -> None:
         self._encoder = encoder
         self._options = options
         self._folder = folder
-        self._keywords = keywords
-        """By language of the targets."""
+        self._queries_of = queries
 
     def __call__(self, task: EncodingTask) -> None:
         if task.role == "passages":
@@ -142,20 +141,9 @@ class TextEncoding:
         task: EncodingTask,
     ) -> None:
         for view, found in views.items():
-            texts = [self._query(view, document) for document in batch]
+            texts = [self._queries_of.query(view, document) for document in batch]
             language = batch[0].language if batch else ""
             found.append(self._encode(texts, language, "query", task))
-
-    def _query(self, view: str, document: Document) -> str:
-        if view == "title":
-            return document.title
-        text = f"{document.title}\n{document.text}"[: self._options.document_characters]
-        if view == "document":
-            return text
-        model = self._keywords.get(document.language)
-        if model is None:  # none of the first documents, which were counted, is in this language
-            model = KeywordModel.of([], language=document.language)
-        return " ".join(model.keywords(text, self._options.num_keywords))
 
     def _encode(
         self, texts: Sequence[str], language: str, purpose: Purpose, task: EncodingTask
