@@ -7,10 +7,10 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test lint check clean
+.PHONY: help install demo demo-retrieval test lint check clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## make .venv with everything the project needs; a second when nothing changed
 
@@ -19,6 +19,9 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml tools/i
 
 demo: install ## from wiki dumps to a Hugging Face checkpoint on this machine, with a report
 	@$(BIN)/python examples/tiny/run.py --output runs/tiny
+
+demo-retrieval: install ## the same, and pairs mined out of a small web are part of the training
+	@$(BIN)/python examples/tiny/run.py --retrieval
 
 test: install ## all tests
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder

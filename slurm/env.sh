@@ -9,7 +9,7 @@
 #
 # or into the environment, which counts more than this file and less than slurm/site.sh. Read it
 # into the shell you submit from (`source slurm/env.sh`), and sbatch knows account and partition;
-# slurm/submit.py and slurm/pipeline.sh do so by themselves.
+# slurm/submit.py, slurm/pipeline.sh and slurm/mine_pairs.sh do so by themselves.
 
 # shellcheck source=/dev/null
 if [[ -e "${CROSSIC_SITE:=slurm/site.sh}" ]]; then source "$CROSSIC_SITE"; fi
@@ -23,12 +23,12 @@ if [[ -e "${CROSSIC_SITE:=slurm/site.sh}" ]]; then source "$CROSSIC_SITE"; fi
 : "${CROSSIC_CPU_PARTITION:=$CROSSIC_PARTITION}"
 # Quality of service; empty for the default.
 : "${CROSSIC_QOS:=}"
-# GPUs of a node, which slurm/submit.py and slurm/pipeline.sh ask for. With sbatch alone say
-# --gpus-per-node where it is not 8.
+# GPUs of a node, which slurm/submit.py and slurm/pipeline.sh ask for; slurm/mine_pairs.sh asks for
+# one a task, or none where this is 0. With sbatch alone say --gpus-per-node where it is not 8.
 : "${CROSSIC_GPUS_PER_NODE:=8}"
 # Processes that train on a node; empty for one a GPU. Nodes without GPUs need a number.
 : "${CROSSIC_PROCESSES_PER_NODE:=}"
-# Processors of a job that needs no GPU, which slurm/pipeline.sh asks for.
+# Processors of a job that needs no GPU, which slurm/pipeline.sh and slurm/mine_pairs.sh ask for.
 : "${CROSSIC_CPUS_PER_JOB:=16}"
 # Memory of such a job for each of its processors.
 : "${CROSSIC_MEMORY_PER_CPU:=4G}"

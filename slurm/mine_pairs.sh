@@ -54,9 +54,12 @@ parse() {
 # written_options: what queue.sh notes beside the numbers of the jobs.
 written_options() { quoted "${arguments[@]}"; }
 
-# submit_step NAME STEP OPTION_OF_SBATCH...: after the job before it, if any.
+# submit_step NAME STEPS OPTION_OF_SBATCH...: after the job before it, if any.
 submit_step() {
-    submit "$1" "$job" "${@:3}" --time="$time" slurm/mine_pairs.sbatch "$2" "${arguments[@]}"
+    local words
+    read -ra words <<<"$2"
+    submit "$1" "$job" "${@:3}" --time="$time" slurm/mine_pairs.sbatch "${words[@]}" \
+        "${arguments[@]}"
 }
 
 # submit_steps: each after what it reads.
@@ -78,7 +81,7 @@ submit_steps() {
     submit_step index index "${array[@]}" "${on_cpus[@]}"
     submit_step indexed index "${on_cpus[@]}"
     submit_step search search "${array[@]}" "${on_cpus[@]}"
-    submit_step pairs all "${on_cpus[@]}"
+    submit_step pairs "search select" "${on_cpus[@]}"
 }
 
 # report: the jobs, where to look, how to end them.

@@ -1,6 +1,6 @@
-# shellcheck shell=bash disable=SC2034,SC2154 # output and dry_run are pipeline.sh's
+# shellcheck shell=bash disable=SC2034,SC2154 # output and dry_run are the caller's
 #
-# How slurm/pipeline.sh queues a job and finds those of earlier calls: numbers in
+# How slurm/pipeline.sh and mine_pairs.sh queue a job and find those of earlier calls: numbers in
 # OUTPUT/pipeline.jobs, and a comment of each job that names what it makes.
 
 # The jobs of this call: numbers, and for the report a line each.
