@@ -110,8 +110,6 @@ def mine(options: MiningOptions, output: Path, *, step: str = "all", **settings:
 def found_by_topic(pairs: Sequence[Pair]) -> dict[str, str]:
     """Title of the document -> ids of its passages."""
     return {
-        pair.targets[-1].title: " ".join(
-            passage["id"] for passage in pair.provenance["passages"]
-        )
+        pair.targets[-1].title: " ".join(passage["id"] for passage in pair.provenance["passages"])
         for pair in pairs
     }
