@@ -19,11 +19,11 @@ from megatron_crossic.data.retrieval.encoders.fitting import FitOptions
 from megatron_crossic.data.retrieval.encoders.pretrained import DTYPES, SentenceEncoderOptions
 from megatron_crossic.data.retrieval.index.options import IndexKind, IndexOptions
 from megatron_crossic.data.retrieval.mining import Mining
-from megatron_crossic.data.retrieval.options import MiningOptions, View, parse_views
+from megatron_crossic.data.retrieval.options import MiningOptions, parse_views
 from megatron_crossic.data.retrieval.run_settings import RunSettings
-from megatron_crossic.data.retrieval.select_step import report_data_path
 from megatron_crossic.data.retrieval.selection.options import SelectedScore, SelectionOptions
 from megatron_crossic.data.retrieval.summary import summary_lines
+from megatron_crossic.data.retrieval.texts.queries import View
 from megatron_crossic.data.workers import available_cores
 from megatron_crossic.files import beside
 from megatron_crossic.inspection.mining.write import write_report
@@ -34,17 +34,19 @@ STEPS = ("fit", "encode", "index", "search", "select")
 def main() -> None:
     arguments = parse(sys.argv[1:])
     progress = StageProgress(items=("index", "search", "margin", "read texts", "select"))
-    how = only(arguments, "workers threads shard overwrite")
-    settings = RunSettings(show=progress, say=progress.say, **how)
+    page = beside(arguments.output, ".html")
+    settings = RunSettings(
+        show=progress,
+        say=progress.say,
+        report=lambda data: write_report(page, data, name=arguments.output.name, overwrite=True),
+        **only(arguments, "workers threads shard overwrite"),
+    )
     try:
         mining = Mining(options=to_options(arguments), settings=settings)
         manifest = mining.run(arguments.step, arguments.output)
     finally:
         progress.end()
     if manifest is not None:
-        page = beside(arguments.output, ".html")
-        record = report_data_path(arguments.output)
-        write_report(page, record, name=arguments.output.name, overwrite=True)
         print("\n".join([*summary_lines(manifest, arguments.output), f"report: {page}"]))
 
 
@@ -78,16 +80,15 @@ def add_encoder_options(parser: argparse.ArgumentParser) -> None:
     add("--fit-max-pairs", type=int, default=20_000, help="more are sampled")
     add("--passage-characters", type=int, default=1000, help="at most; default %(default)s")
     add("--devices", nargs="+", default=(), metavar="DEVICE", help="of a pre-trained encoder")
-    add("--batch-size", type=int, default=32, help="of a pre-trained encoder")
-    add("--dtype", choices=DTYPES, default="float32", help="of a pre-trained encoder")
+    add("--batch-size", type=int, default=32, help="texts it encodes at once")
+    add("--dtype", choices=DTYPES, default="float32", help="its numbers; halves are for GPUs")
     add("--query-prompt", help="words before queries (default: the model's own)")
     add("--passage-prompt", help="words before passages (default: the model's own)")
 
 
 def add_search_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("search").add_argument
-    names = " ".join(get_args(View))
-    add("--views", nargs="+", metavar="V=W", help=f"of {names}; see docs/mining.md")
+    add("--views", nargs="+", metavar="V=W", help=f"{' '.join(get_args(View))} and weights")
     add("--num-keywords", type=int, default=20, help="of the view keywords")
     add("--neighbours", type=int, default=32, help="passages found for each view")
     add("--candidates", type=int, default=16, help="passages kept for each document")
@@ -124,10 +125,9 @@ def to_options(a: argparse.Namespace) -> MiningOptions:
         fit_pairs=expand_inputs(a.fit_pairs),
         fit=FitOptions(dimension=a.dimension, max_pairs=a.fit_max_pairs, seed=a.seed),
         pretrained=SentenceEncoderOptions(
-            devices=tuple(a.devices),
-            **only(a, "batch_size dtype query_prompt passage_prompt"),
+            devices=tuple(a.devices), **only(a, "batch_size dtype query_prompt passage_prompt")
         ),
-        **({"views": parse_views(a.views)} if a.views else {}),
+        views=parse_views(a.views) if a.views else None,
         index=IndexOptions(
             kind=a.index, probes=a.index_probes, rerank=a.index_rerank, seed=a.seed,
             target_recall=a.target_recall,
@@ -142,8 +142,8 @@ def to_options(a: argparse.Namespace) -> MiningOptions:
     )  # fmt: skip
 
 
-def only(arguments: argparse.Namespace, names: str) -> dict[str, Any]:
-    return {name: getattr(arguments, name) for name in names.split()}
+def only(a: argparse.Namespace, names: str) -> dict[str, Any]:
+    return {name: getattr(a, name) for name in names.split()}
 
 
 if __name__ == "__main__":

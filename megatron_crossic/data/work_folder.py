@@ -13,7 +13,12 @@ from megatron_crossic.files import PARTIAL_SUFFIX, unreadable, unwritable
 IDENTITY = "identity.json"
 
 
-def claim_folder(folder: Path, identity: Mapping[str, Any], *, overwrite: bool) -> None:
+OVERWRITE = "Go on with those, remove the folder, or pass --overwrite."
+
+
+def claim_folder(
+    folder: Path, identity: Mapping[str, Any], *, overwrite: bool, advice: str = OVERWRITE
+) -> None:
     """Make `folder`, or go on with what a run of the same identity left there.
 
     Raises `ConfigError` where it is of another run and `overwrite` is off; else that is removed.
@@ -22,10 +27,9 @@ def claim_folder(folder: Path, identity: Mapping[str, Any], *, overwrite: bool) 
     ours = json.dumps(identity, indent=1, sort_keys=True, ensure_ascii=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        found = mark.read_text("utf-8") if mark.exists() else None
+        found = mark.read_text("utf-8", errors="replace") if mark.exists() else None
         if found is not None and found != ours and overwrite:
-            shutil.rmtree(folder)
-            folder.mkdir()
+            _empty(folder)
             found = None
         if found is None:
             # Under a name of its own: the tasks of an array all begin at the same moment.
@@ -37,9 +41,18 @@ def claim_folder(folder: Path, identity: Mapping[str, Any], *, overwrite: bool) 
     if found is not None and found != ours:
         raise ConfigError(
             f"work folder must be of the same options and input files, got {folder} of another "
-            f"run ({_difference(found, ours)}). Go on with those, remove the folder, or pass "
-            "--overwrite."
+            f"run ({_difference(found, ours)}). {advice}"
         )
+
+
+def _empty(folder: Path) -> None:
+    """Remove what is in it, the identity last: who is killed meanwhile leaves nobody's files."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != IDENTITY:
+            path.unlink()
+    (folder / IDENTITY).unlink()
 
 
 def file_identities(paths: Iterable[Path]) -> list[list[Any]]:

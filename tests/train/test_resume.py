@@ -20,7 +20,15 @@ NUM_STEPS = 20
 
 
 def run_config(inputs: Path, run_dir: Path, parallel: ParallelConfig) -> RunConfig:
-    return tiny_config(inputs, run_dir=run_dir, parallel=parallel, num_steps=NUM_STEPS)
+    """Tensor ranks talk in every pass: they make two a step, the others four or two each."""
+    micro_batch_size = 4 if parallel.tensor > 1 else 2
+    return tiny_config(
+        inputs,
+        run_dir=run_dir,
+        parallel=parallel,
+        num_steps=NUM_STEPS,
+        micro_batch_size=micro_batch_size,
+    )
 
 
 def wait_for(ready: Callable[[], bool]) -> None:

@@ -1,17 +1,22 @@
 """The step `encode`: every segment of corpus and targets that is not encoded yet."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import chain, groupby, islice
 from pathlib import Path
 
-from megatron_crossic.data.inputs import Block, file_blocks, input_bytes, read_segments
+from megatron_crossic.data.inputs import file_blocks, input_bytes, read_segments
 from megatron_crossic.data.retrieval.encoders.encoder import Encoder
 from megatron_crossic.data.retrieval.options import MiningOptions
 from megatron_crossic.data.retrieval.run_settings import RunSettings
 from megatron_crossic.data.retrieval.texts.encoding import EncodingTask, TextEncoding, placed_texts
-from megatron_crossic.data.retrieval.texts.keywords import KeywordModel
-from megatron_crossic.data.retrieval.texts.vectors_folder import Role, VectorsFolder
+from megatron_crossic.data.retrieval.texts.queries import QueryTexts
+from megatron_crossic.data.retrieval.texts.vectors_folder import (
+    Role,
+    SegmentAccount,
+    VectorsFolder,
+)
 from megatron_crossic.data.workers import ordered_results
 from megatron_crossic.errors import DataError
 
@@ -26,7 +31,7 @@ def encode_texts(
 
     A run without a shard that finds all done says so in the folder.
     """
-    encoding = TextEncoding(encoder, options, folder, _keyword_models(options))
+    encoding = TextEncoding(encoder, options, folder, _query_texts(options))
     files = {"passages": options.corpus, "queries": options.targets}
     num_segments: dict[Role, int] = {"passages": 0, "queries": 0}
     total = sum(map(input_bytes, chain(*files.values())))
@@ -45,15 +50,15 @@ def encode_texts(
         for task, _ in results:
             done_bytes += sum(block.disk_bytes for _, block in task.blocks)
             settings.show("encode", done_bytes, total // (settings.shard or (0, 1))[1])
-    _refuse_nothing(num_segments, options)
-    done = sum(
-        folder.account(role, number) is not None
+    accounts = {
+        role: [account for n in range(count) if (account := folder.account(role, n))]
         for role, count in num_segments.items()
-        for number in range(count)
-    )
+    }
     if settings.shard is None:
+        for role, found in accounts.items():
+            _refuse_nothing(role, found, options)
         folder.finish(num_segments)
-    return done, sum(num_segments.values())
+    return sum(map(len, accounts.values())), sum(num_segments.values())
 
 
 def segment_tasks(role: Role, files: Sequence[Path]) -> Iterator[EncodingTask]:
@@ -65,27 +70,30 @@ def segment_tasks(role: Role, files: Sequence[Path]) -> Iterator[EncodingTask]:
         yield EncodingTask(role=role, number=number, blocks=own)
 
 
-def _keyword_models(options: MiningOptions) -> Mapping[str, KeywordModel]:
-    """By language of the targets, from the first of them."""
-    if "keywords" not in options.view_names:
-        return {}
-    texts: dict[str, list[str]] = {}
-    blocks: Iterator[tuple[int, Block]] = (
-        (0, block) for path in options.targets for block in file_blocks(path)
+def _query_texts(options: MiningOptions) -> QueryTexts:
+    """With the words of the first targets, where keywords are asked for."""
+    blocks = (block for path in options.targets for block in file_blocks(path))
+    found = (
+        pair for block in blocks for _, pair in placed_texts([(0, block)], options.target_language)
     )
-    found = (placed for each in blocks for placed in placed_texts([each], options.target_language))
-    for _, pair in islice(found, KEYWORD_DOCUMENTS):
-        document = pair.documents[-1]
-        text = f"{document.title}\n{document.text}"[: options.document_characters]
-        texts.setdefault(document.language, []).append(text)
-    return {code: KeywordModel.of(own, language=code) for code, own in texts.items()}
+    count = KEYWORD_DOCUMENTS if "keywords" in options.view_names else 0
+    return QueryTexts.of(
+        (pair.documents[-1] for pair in islice(found, count)),
+        num_keywords=options.num_keywords,
+        document_characters=options.document_characters,
+    )
 
 
-def _refuse_nothing(num_segments: Mapping[Role, int], options: MiningOptions) -> None:
-    for role, files in (("passages", options.corpus), ("queries", options.targets)):
-        if not num_segments[role]:  # type: ignore[index]
-            what = "corpus" if role == "passages" else "targets"
-            raise DataError(
-                f"{what} must hold documents, got nothing in {', '.join(map(str, files))}. "
-                "Check the files."
-            )
+def _refuse_nothing(role: Role, accounts: Sequence[SegmentAccount], options: MiningOptions) -> None:
+    if any(account.num_rows for account in accounts):
+        return
+    left_out: Counter[str] = Counter()
+    for account in accounts:
+        left_out.update(account.drops)
+    what, files = ("corpus", options.corpus) if role == "passages" else ("targets", options.targets)
+    number = sum(account.num_records for account in accounts)
+    reasons = "".join(f", {count} {reason}" for reason, count in left_out.items())
+    raise DataError(
+        f"{what} must hold texts to encode, got {number} documents{reasons} in "
+        f"{', '.join(map(str, files))}. Check the files and their language."
+    )

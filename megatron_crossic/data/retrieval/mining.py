@@ -7,11 +7,12 @@
     select   candidates ─► pairs                             OUTPUT
 
 A run with a shard does its share of a step; the same without does what is left and finishes. A
-folder of other options or inputs is refused, or made anew with `overwrite`.
+folder of other options or inputs is refused, or made anew with `overwrite` by the step that fills
+it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,27 +22,26 @@ from megatron_crossic.data.records import Pair
 from megatron_crossic.data.retrieval.encode_step import encode_texts
 from megatron_crossic.data.retrieval.encoders.encoder import Encoder
 from megatron_crossic.data.retrieval.encoders.file import (
-    FILE_NAME,
     KIND,
+    is_saved,
     load_encoder,
     save_encoder,
 )
 from megatron_crossic.data.retrieval.encoders.fitting import fit_encoder
 from megatron_crossic.data.retrieval.encoders.pretrained import SCHEME, SentenceEncoder
 from megatron_crossic.data.retrieval.index.build import build_index
+from megatron_crossic.data.retrieval.index.folder import KIND as INDEX_KIND
+from megatron_crossic.data.retrieval.index.folder import index_manifest_path
 from megatron_crossic.data.retrieval.index.index import Index, open_index
 from megatron_crossic.data.retrieval.index.plan import plan_index
-from megatron_crossic.data.retrieval.options import (
-    EMBEDDED,
-    MiningOptions,
-)
+from megatron_crossic.data.retrieval.options import EMBEDDED, MiningOptions
 from megatron_crossic.data.retrieval.run_settings import RunSettings
-from megatron_crossic.data.retrieval.search_step import DONE, Search, sample_queries
+from megatron_crossic.data.retrieval.search_step import Search, is_finished, sample_queries
 from megatron_crossic.data.retrieval.select_step import refuse_output, select_pairs
 from megatron_crossic.data.retrieval.texts.vectors_folder import VectorsFolder
 from megatron_crossic.data.work_folder import claim_folder
-from megatron_crossic.errors import ConfigError
-from megatron_crossic.manifest import Manifest, manifest_path
+from megatron_crossic.errors import ConfigError, DataError
+from megatron_crossic.manifest import Manifest, read_manifest
 
 SHARED = ("encode", "index", "search")
 """Steps that several jobs can share."""
@@ -76,10 +76,17 @@ class Mining:
         name = self.options.encoder
         if name.startswith(SCHEME):
             return SentenceEncoder(name, self.options.pretrained)
-        if name == EMBEDDED:
-            self._claim("encoder", self.options.of_fit())
-            return load_encoder(self.options.work / "encoder")
-        return load_encoder(Path(name.removeprefix(f"{EMBEDDED}:")))
+        if name != EMBEDDED:
+            return load_encoder(Path(name.removeprefix(f"{EMBEDDED}:")))
+        self._pairs_to_fit_on()
+        self._expect("encoder", self.options.of_fit(), step="fit")
+        folder = self.options.work / "encoder"
+        if not is_saved(folder):
+            raise DataError(
+                f"encoder must be fitted before texts are encoded, got none in {folder}. "
+                "Run the step fit."
+            )
+        return load_encoder(folder)
 
     @property
     def vectors(self) -> VectorsFolder:
@@ -89,15 +96,10 @@ class Mining:
         """Fit the embedded encoder, unless another is named or it is there."""
         if self.options.encoder != EMBEDDED:
             return
-        files = self.options.pairs_to_fit_on
-        if not files:
-            raise ConfigError(
-                "embedded encoder must be fitted on pairs, got documents without partners. "
-                "Name pair files with --fit-pairs, or another encoder."
-            )
+        files = self._pairs_to_fit_on()
         self._claim("encoder", self.options.of_fit())
         folder = self.options.work / "encoder"
-        if manifest_path(folder / FILE_NAME).exists():
+        if is_saved(folder):
             return
         self.settings.say("fitting the encoder")
         fit = fit_encoder(_all_pairs(files), self.options.fit)
@@ -123,7 +125,7 @@ class Mining:
 
     def index(self) -> None:
         """The index of the passages' vectors, its recall measured with real queries."""
-        self._claim("vectors", self.options.of_encoding(self.encoder.fingerprint))
+        self._expect("vectors", self.options.of_encoding(self.encoder.fingerprint), step="encode")
         self._claim("index", self.options.of_index(self.encoder.fingerprint))
         passages = self.vectors.shards("passages", dimension=self.encoder.dimension)
         for line in plan_index(len(passages), passages.dimension, self.options.index).lines():
@@ -150,33 +152,55 @@ class Mining:
 
     def search(self) -> None:
         """Candidates with scores and margins."""
-        self._claim("vectors", self.options.of_encoding(self.encoder.fingerprint))
+        encoder = self.encoder.fingerprint
+        self._expect("vectors", self.options.of_encoding(encoder), step="encode")
+        self._expect("index", self.options.of_index(encoder), step="index")
         folder = self.options.work / "candidates"
-        self._claim("candidates", self.options.of_search(self.encoder.fingerprint))
-        if (folder / DONE).exists():
+        self._claim("candidates", self.options.of_search(encoder))
+        if is_finished(folder):
             return
         Search(
             options=self.options,
             vectors=self.vectors,
             folder=folder,
-            encoder=self.encoder.fingerprint,
+            encoder=encoder,
             settings=self.settings,
         ).run(self._opened_index())
 
     def select(self, output: Path) -> Manifest:
         """The pairs and their account."""
         folder = self.options.work / "candidates"
-        claim = self.options.of_search(self.encoder.fingerprint)
-        claim_folder(folder, claim, overwrite=False)  # a search is not undone by choosing again
+        self._expect("candidates", self.options.of_search(self.encoder.fingerprint), step="search")
         return select_pairs(self.options, self.vectors, folder, output, self.settings)
 
     def _opened_index(self) -> Index:
+        folder = self.options.work / "index"
+        wanted = asdict(self.options.index)
+        found = read_manifest(index_manifest_path(folder), kind=INDEX_KIND).options
+        if others := [name for name in wanted if wanted[name] != found.get(name)]:
+            raise DataError(
+                "index must be measured with the options it is searched with, got other "
+                f"{' and '.join(others)} in {folder}. Run the step index first."
+            )
         return open_index(
-            self.options.work / "index",
+            folder,
             self.vectors.shards("passages", dimension=self.encoder.dimension),
             encoder=self.encoder.fingerprint,
             threads=self.settings.threads,
         )
+
+    def _pairs_to_fit_on(self) -> tuple[Path, ...]:
+        if not self.options.pairs_to_fit_on:
+            raise ConfigError(
+                "embedded encoder must be fitted on pairs, got documents without partners. "
+                "Name pair files with --fit-pairs, or another encoder."
+            )
+        return self.options.pairs_to_fit_on
+
+    def _expect(self, name: str, identity: dict[str, Any], *, step: str) -> None:
+        """Refuse what an earlier step made of other options; that step alone may make it anew."""
+        advice = f"Give the options it is of, or run the step {step} with --overwrite first."
+        claim_folder(self.options.work / name, identity, overwrite=False, advice=advice)
 
     def _claim(self, name: str, identity: dict[str, Any]) -> None:
         claim_folder(self.options.work / name, identity, overwrite=self.settings.overwrite)

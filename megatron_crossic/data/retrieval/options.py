@@ -1,20 +1,19 @@
 """What the user decides about mining, checked once; what each step is made from."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from megatron_crossic.data.records import check_language
 from megatron_crossic.data.retrieval.encoders.fitting import FitOptions
 from megatron_crossic.data.retrieval.encoders.pretrained import SCHEME, SentenceEncoderOptions
 from megatron_crossic.data.retrieval.index.options import IndexOptions
 from megatron_crossic.data.retrieval.selection.options import SelectionOptions
+from megatron_crossic.data.retrieval.texts.queries import View
 from megatron_crossic.data.work_folder import file_identities
 from megatron_crossic.errors import ConfigError
-
-View = Literal["title", "keywords", "document"]
-"""What of a document a query is made of."""
 
 TWO_STEPS: Mapping[View, float] = {"title": 0.3, "keywords": 0.7}
 """The paper's two steps, with weights of ours (it gives none): default of pre-trained encoders."""
@@ -30,12 +29,30 @@ EMBEDDED = "embedded"
 def parse_views(words: Sequence[str]) -> dict[Any, float]:
     """`title=0.3 keywords=0.7` -> {"title": 0.3, "keywords": 0.7}; names are checked later."""
     try:
-        return {name: float(weight) for name, _, weight in (word.partition("=") for word in words)}
+        given = [
+            (name, float(weight)) for name, _, weight in (word.partition("=") for word in words)
+        ]
+        views = dict(given)
+        if len(views) < len(given):
+            raise ValueError("a view twice")
+        return views
     except ValueError as error:
         raise ConfigError(
-            f"views must be NAME=WEIGHT, got {' '.join(words)}. "
+            f"views must be NAME=WEIGHT, each once, got {' '.join(words)}. "
             "Use for example title=0.3 keywords=0.7, or document=1."
         ) from error
+
+
+def check_encoder(name: str) -> None:
+    """Raises `ConfigError` for what is no encoder."""
+    kind, _, what = name.partition(":")
+    is_known = name == EMBEDDED or (kind in (EMBEDDED, SCHEME[:-1]) and what)
+    if not is_known:
+        raise ConfigError(
+            "encoder must be embedded, embedded:FOLDER or sentence-transformers:MODEL, got "
+            f"{name!r}. Use for example sentence-transformers:intfloat/"
+            "multilingual-e5-small."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,11 +102,11 @@ class MiningOptions:
                     "Leave it out for the default."
                 )
         self._check_views()
-        self._check_encoder()
+        check_encoder(self.encoder)
 
     def _check_views(self) -> None:
         given = self._given_views
-        if set(given) - set(get_args(View)) or not all(weight > 0 for weight in given.values()):
+        if set(given) - set(get_args(View)) or not all(0 < w < math.inf for w in given.values()):
             words = " ".join(f"{name}={weight}" for name, weight in given.items())
             raise ConfigError(
                 f"views must be of {', '.join(get_args(View))} with weights above 0, got {words}. "
@@ -99,16 +116,6 @@ class MiningOptions:
     @property
     def _given_views(self) -> Mapping[View, float]:
         return self.views or (TWO_STEPS if self.encoder.startswith(SCHEME) else WHOLE)
-
-    def _check_encoder(self) -> None:
-        kind, _, what = self.encoder.partition(":")
-        is_known = self.encoder == EMBEDDED or (kind in (EMBEDDED, SCHEME[:-1]) and what)
-        if not is_known:
-            raise ConfigError(
-                "encoder must be embedded, embedded:FOLDER or sentence-transformers:MODEL, got "
-                f"{self.encoder!r}. Use for example sentence-transformers:intfloat/"
-                "multilingual-e5-small."
-            )
 
     @property
     def view_names(self) -> tuple[str, ...]:

@@ -62,11 +62,9 @@ class Search:
         num_segments = self.vectors.num_segments()["queries"]
         first = 0
         for number in range(num_segments):
-            views = self._views(number)
-            count = len(next(iter(views.values())))
-            if self.settings.is_ours(number) and not self._segment(number).exists():
+            if self.settings.is_ours(number) and self._found(number) is None:
                 found = find_candidates(
-                    views,
+                    self._views(number),
                     self.options.weights,
                     index=index,
                     passages=passages,
@@ -75,20 +73,21 @@ class Search:
                     first=first,
                 )
                 write_array(self._segment(number), found)
-            first += count
+            first += len(self._shards(number)[self.options.view_names[0]])
             self.settings.show("search", number + 1, num_segments)
         if self.settings.shard is not None:
             return None
         return self._finish(num_segments, passages)
 
     def _finish(self, num_segments: int, passages: VectorShards) -> Candidates:
-        found = [read_array(self._segment(number)) for number in range(num_segments)]
-        whole = np.concatenate(found)
+        found = [self._found(number) for number in range(num_segments)]
+        whole = np.concatenate([each for each in found if each is not None])
         lengths, documents = self._documents(num_segments)
         nearest = self._nearest(np.unique(whole["passage"]), documents, passages)
         add_margins(whole, lengths=lengths, nearest=nearest)
         write_array(self.folder / RESULT, whole)
-        account = {"candidates": len(whole), "documents": len(lengths)}
+        num_bytes = (self.folder / RESULT).stat().st_size
+        account = {"candidates": len(whole), "documents": len(lengths), "num_bytes": num_bytes}
         write_text_atomically(self.folder / DONE, orjson.dumps(account).decode())
         return whole
 
@@ -118,12 +117,24 @@ class Search:
         return NearestDocuments(passages=numbers, means=np.concatenate(means))
 
     def _views(self, number: int) -> Mapping[str, Vectors]:
-        paths = {
-            view: self.vectors.vectors_path("queries", number, view)
+        shards = self._shards(number)
+        return {view: shard.rows(np.arange(len(shard))) for view, shard in shards.items()}
+
+    def _shards(self, number: int) -> Mapping[str, VectorShards]:
+        """The vectors of a segment by view, not read yet."""
+        return {
+            view: VectorShards([self.vectors.vectors_path("queries", number, view)])
             for view in self.options.view_names
         }
-        shards = {view: VectorShards([path]) for view, path in paths.items()}
-        return {view: shard.rows(np.arange(len(shard))) for view, shard in shards.items()}
+
+    def _found(self, number: int) -> Candidates | None:
+        """The candidates of a segment, memory-mapped; None where it is not done or damaged."""
+        try:
+            found = np.load(self._segment(number), mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        is_ours = found.dtype == candidate_type(len(self.options.view_names))
+        return np.asarray(found) if is_ours else None
 
     def _segment(self, number: int) -> Path:
         return self.folder / f"candidates-{number:05d}.npy"
@@ -141,27 +152,31 @@ def sample_queries(
     return np.asarray(queries[queries.any(axis=1)])
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether all candidates are there, as many bytes as were written."""
+    try:
+        account = orjson.loads((folder / DONE).read_bytes())
+        return bool((folder / RESULT).stat().st_size == account["num_bytes"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
 def read_candidates(folder: Path, num_views: int) -> Candidates:
     """What a finished search left; `DataError` where it is not finished or damaged."""
     try:
-        if not (folder / DONE).exists():
-            raise ValueError("the search is not finished")
-        found = read_array(folder / RESULT)
+        if not is_finished(folder):
+            raise ValueError("the search is not finished, or they were cut off")
+        found = np.load(folder / RESULT, allow_pickle=False)
         if found.dtype != candidate_type(num_views):
             raise ValueError("of other views")
     except (OSError, ValueError, EOFError) as error:
         raise DataError(
             f"candidates must be whole, got {folder}: {error}. Run the step search (again)."
         ) from error
-    return found
+    return np.asarray(found)
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
     """An `.npy` file, whole or not at all."""
     with atomic_output(path) as file:
         npy_format.write_array(file, array, allow_pickle=False)
-
-
-def read_array(path: Path) -> NDArray[Any]:
-    """Raises `ValueError` for a file that is none."""
-    return np.asarray(np.load(path, allow_pickle=False))

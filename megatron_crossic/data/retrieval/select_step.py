@@ -78,6 +78,7 @@ def select_pairs(
         )
         _collect(texts, candidates[sample_around_threshold(selection)], settings)
         write_mining_report_data(report_data_path(output), selection, texts)
+        settings.report(report_data_path(output))
         return write_pairs(
             output,
             _some(selected_pairs(selection, texts), selection),

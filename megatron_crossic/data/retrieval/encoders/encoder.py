@@ -37,8 +37,8 @@ class Encoder(Protocol):
 
 
 def unit_rows(vectors: Vectors) -> Vectors:
-    """Each row at length 1; rows of zeros stay. [n, d]"""
+    """Each row at length 1; rows of zeros stay, and so does NaN, for others to see. [n, d]"""
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
     units = np.zeros_like(vectors)
-    np.divide(vectors, lengths, out=units, where=lengths > _LEAST_LENGTH)
+    np.divide(vectors, lengths, out=units, where=~(lengths <= _LEAST_LENGTH))
     return units

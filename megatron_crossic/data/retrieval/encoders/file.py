@@ -37,12 +37,21 @@ def save_encoder(
     return manifest
 
 
+def is_saved(folder: Path) -> bool:
+    """Whether an encoder is there as it was written."""
+    try:
+        load_encoder(folder)
+    except DataError:
+        return False
+    return True
+
+
 def load_encoder(folder: Path) -> EmbeddedEncoder:
     """Read it back; raises `DataError` where it is missing, incomplete or of another kind."""
     path = folder / FILE_NAME
     manifest = read_manifest(manifest_path(path), kind=KIND)
-    check_file(folder, KIND, manifest.files[KIND], deep=True)
     try:
+        check_file(folder, KIND, manifest.files[KIND], deep=True)
         parts: dict[str, dict[str, NDArray[np.generic]]] = {}
         for name, tensor in load_file(path).items():
             language, _, part = name.partition(".")

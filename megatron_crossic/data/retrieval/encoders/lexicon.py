@@ -4,7 +4,7 @@ A text becomes tf-idf: 1 + ln(count) times ln((1 + n) / (1 + df)) + 1, at unit l
 the n texts that were seen have the feature.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,6 +24,9 @@ MAX_SHARE = 0.5
 MAX_FEATURES = 60_000
 """The most frequent are kept: 60,000 rows of 384 numbers are 92 MB. Words need fewer."""
 
+BATCH_CHARACTERS = 1 << 20
+"""Texts are taken apart so much at a time: Japanese takes 200 bytes a character meanwhile."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lexicon:
@@ -37,10 +40,12 @@ class Lexicon:
     @classmethod
     def of(cls, texts: Sequence[str]) -> Self:
         """The lexicon of a language of which these are texts."""
-        values, owners = text_features(texts)
-        features, places = np.unique(values, return_inverse=True)
-        seen = _count(places, owners, shape=(len(texts), len(features)))
-        document_frequency = np.bincount(seen.indices, minlength=len(features))
+        counted = [_document_frequency(batch) for batch in _batches(texts)]
+        features, places = np.unique(
+            np.concatenate([features for features, _ in counted]), return_inverse=True
+        )
+        counts = np.concatenate([counts for _, counts in counted])
+        document_frequency = np.bincount(places, counts, minlength=len(features)).astype(np.int64)
         known = np.flatnonzero(
             (document_frequency >= MIN_TEXTS)
             & (document_frequency <= max(MIN_TEXTS, MAX_SHARE * len(texts)))
@@ -56,6 +61,10 @@ class Lexicon:
 
         A text without a known feature is a row of zeros.
         """
+        rows = [self._weigh(batch) for batch in _batches(texts)]
+        return load_scipy_sparse().vstack(rows, format="csr") if len(rows) > 1 else rows[0]
+
+    def _weigh(self, texts: Sequence[str]) -> Any:
         values, owners = text_features(texts)
         if not len(self.features):
             return _count(values[:0], owners[:0], shape=(len(texts), 0))
@@ -67,6 +76,25 @@ class Lexicon:
         lengths = np.sqrt(np.bincount(row_numbers, matrix.data**2, minlength=len(texts)))
         matrix.data /= np.maximum(lengths, 1e-9)[row_numbers].astype(np.float32)
         return matrix
+
+
+def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The texts in order, in one batch at least."""
+    start = size = 0
+    for number, text in enumerate(texts):
+        if size and size + len(text) > BATCH_CHARACTERS:
+            yield texts[start:number]
+            start, size = number, 0
+        size += len(text)
+    yield texts[start:]
+
+
+def _document_frequency(texts: Sequence[str]) -> tuple[Hashes, NDArray[np.int64]]:
+    """The features of these texts, sorted, and how many texts have each."""
+    values, owners = text_features(texts)
+    features, places = np.unique(values, return_inverse=True)
+    seen = _count(places, owners, shape=(len(texts), len(features)))
+    return features, np.bincount(seen.indices, minlength=len(features))
 
 
 def _count(places: NDArray[Any], owners: NDArray[Any], *, shape: tuple[int, int]) -> Any:

@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from megatron_crossic.data.inputs import Block
 from megatron_crossic.data.pairs import placed_pairs
 from megatron_crossic.data.records import Document, Pair
 from megatron_crossic.data.retrieval.encoders.encoder import Encoder, Purpose
-from megatron_crossic.data.retrieval.index.vectors import Vectors
 from megatron_crossic.data.retrieval.options import MiningOptions
-from megatron_crossic.data.retrieval.texts.keywords import KeywordModel
 from megatron_crossic.data.retrieval.texts.passages import cut_passages
+from megatron_crossic.data.retrieval.texts.queries import QueryTexts
 from megatron_crossic.data.retrieval.texts.vectors_folder import Role, VectorsFolder, to_places
 from megatron_crossic.errors import DataError
 
@@ -59,13 +59,12 @@ class TextEncoding:
         encoder: Encoder,
         options: MiningOptions,
         folder: VectorsFolder,
-        keywords: Mapping[str, KeywordModel],
+        queries: QueryTexts,
     ) -> None:
         self._encoder = encoder
         self._options = options
         self._folder = folder
-        self._keywords = keywords
-        """By language of the targets."""
+        self._queries_of = queries
 
     def __call__(self, task: EncodingTask) -> None:
         if task.role == "passages":
@@ -91,10 +90,10 @@ class TextEncoding:
             for passage in passages:
                 rows.append((place.file, place.block, place.record, passage.start, passage.stop))
                 texts.append(passage.text)
-            num_characters += sum(len(passage.text) for passage in passages)
-            if len(texts) >= BATCH_TEXTS:
-                found.append(self._encode(texts, language, "passage", task))
-                texts = []
+                num_characters += len(passage.text)
+                if len(texts) >= BATCH_TEXTS:
+                    found.append(self._encode(texts, language, "passage", task))
+                    texts = []
         found.append(self._encode(texts, language, "passage", task))
         vectors = np.concatenate(found)
         known = vectors.any(axis=1)
@@ -113,7 +112,9 @@ class TextEncoding:
 
     def _queries(self, task: EncodingTask) -> None:
         rows: list[tuple[int, int, int, int, int]] = []
-        views: dict[str, list[Vectors]] = {view: [] for view in self._options.view_names}
+        views: dict[str, list[NDArray[np.float16]]] = {
+            view: [] for view in self._options.view_names
+        }
         batch: list[Document] = []
         num_characters = 0
         for place, pair in placed_texts(task.blocks, self._options.target_language):
@@ -134,26 +135,20 @@ class TextEncoding:
         )
 
     def _add_queries(
-        self, batch: Sequence[Document], views: Mapping[str, list[Vectors]], task: EncodingTask
+        self,
+        batch: Sequence[Document],
+        views: Mapping[str, list[NDArray[np.float16]]],
+        task: EncodingTask,
     ) -> None:
         for view, found in views.items():
-            texts = [self._query(view, document) for document in batch]
+            texts = [self._queries_of.query(view, document) for document in batch]
             language = batch[0].language if batch else ""
             found.append(self._encode(texts, language, "query", task))
 
-    def _query(self, view: str, document: Document) -> str:
-        if view == "title":
-            return document.title
-        text = f"{document.title}\n{document.text}"[: self._options.document_characters]
-        if view == "document":
-            return text
-        model = self._keywords[document.language]
-        return " ".join(model.keywords(text, self._options.num_keywords))
-
     def _encode(
         self, texts: Sequence[str], language: str, purpose: Purpose, task: EncodingTask
-    ) -> Vectors:
-        """Vectors of the texts, zeros for those that are empty."""
+    ) -> NDArray[np.float16]:
+        """Vectors of the texts as they are written, zeros for those that are empty."""
         vectors = np.zeros((len(texts), self._encoder.dimension), dtype=np.float32)
         there = [number for number, text in enumerate(texts) if text.strip()]
         if there:
@@ -166,7 +161,7 @@ class TextEncoding:
                 f"for {len(bad)} texts of {task.role} segment {task.number}, the first beginning "
                 f"{texts[bad[0]][:60]!r}. Use another encoder or number format."
             )
-        return vectors
+        return vectors.astype(np.float16)
 
 
 def placed_texts(

@@ -99,7 +99,7 @@ class VectorsFolder:
     def places(self, role: Role) -> list[Places]:
         """Where the texts of each segment are, memory-mapped."""
         paths = [self.places_path(role, n) for n in range(self.num_segments()[role])]
-        return [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
+        return [_read_places(path) for path in paths]
 
     def accounts(self, role: Role) -> list[SegmentAccount]:
         """Of all segments, in order."""
@@ -138,6 +138,19 @@ class VectorsFolder:
 def to_places(rows: Sequence[tuple[int, int, int, int, int]]) -> Places:
     """Rows of (file, block, record, start, stop) as an array."""
     return np.array(rows, dtype=PLACE)
+
+
+def _read_places(path: Path) -> Places:
+    try:
+        places = np.load(path, mmap_mode="r", allow_pickle=False)
+        if places.dtype != PLACE:
+            raise ValueError(f"of type {places.dtype}")
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"places of texts must be as they were written, got {path}: {error}. "
+            "Run the step encode again."
+        ) from error
+    return np.asarray(places)
 
 
 def _write_places(path: Path, places: Places) -> FileFingerprint:
