@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from killed_tools import TOOLS, killed_runs, run_tool
-from mined_corpus import TOPICS, target_records, write_inputs, write_records
+from mined_corpus import TOPICS, write_inputs
 
 from megatron_crossic.data.pairs import read_pairs
 
