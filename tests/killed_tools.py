@@ -75,7 +75,7 @@ def _be_the_tool(command: Sequence[str], said: Path, point: Point | None) -> NoR
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
         # What else they may be, under pytest for example.
-        sys.stdout = sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
+        sys.stdout = sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
         if point:
             sys.addaudithook(point)
         sys.argv = list(command)
