@@ -125,8 +125,7 @@ def to_options(a: argparse.Namespace) -> MiningOptions:
         fit_pairs=expand_inputs(a.fit_pairs),
         fit=FitOptions(dimension=a.dimension, max_pairs=a.fit_max_pairs, seed=a.seed),
         pretrained=SentenceEncoderOptions(
-            devices=tuple(a.devices),
-            **only(a, "batch_size dtype query_prompt passage_prompt"),
+            devices=tuple(a.devices), **only(a, "batch_size dtype query_prompt passage_prompt"),
         ),
         **({"views": parse_views(a.views)} if a.views else {}),
         index=IndexOptions(

@@ -25,10 +25,12 @@ from mined_corpus import (
     write_inputs,
     write_records,
 )
-from small_pairs import write_pairs
+from small_pairs import write_byte_tokenizer, write_pairs
 
 from megatron_crossic.data.inputs import file_blocks
+from megatron_crossic.data.options import PreprocessOptions
 from megatron_crossic.data.pairs import read_pairs
+from megatron_crossic.data.pipeline import preprocess
 from megatron_crossic.data.records import Pair
 from megatron_crossic.data.retrieval.encoders.file import load_encoder, save_encoder
 from megatron_crossic.data.retrieval.encoders.fitting import FitOptions, fit_encoder
@@ -38,6 +40,7 @@ from megatron_crossic.data.retrieval.select_step import report_data_path
 from megatron_crossic.data.retrieval.selection.options import SelectionOptions
 from megatron_crossic.data.retrieval.texts.encoding import EncodingTask, TextEncoding
 from megatron_crossic.data.retrieval.texts.vectors_folder import VectorsFolder
+from megatron_crossic.data.verify import verify_data_set
 from megatron_crossic.errors import ConfigError, CrossicError, DataError
 from megatron_crossic.manifest import Manifest, manifest_path, read_manifest
 
@@ -99,6 +102,19 @@ def test_each_document_finds_the_passage_of_its_topic(mined: Path) -> None:
         assert pair.targets[0].text == topic_text("es", topic, 20)
         assert (pair.origin, pair.score) == ("retrieval", pair.provenance["passages"][0]["margin"])
         assert pair.provenance["passages"][0]["record"] == {"url": f"https://a/{topic}"}
+
+
+def test_mined_pairs_are_trained_on_as_any_others(mined: Path, tmp_path: Path) -> None:
+    options = PreprocessOptions(
+        pairs=(mined,),
+        tokenizer=write_byte_tokenizer(tmp_path / "tokenizer"),
+        output_prefix=tmp_path / "windows",
+        seq_length=256,
+    )
+    preprocess(options)
+    assert verify_data_set(tmp_path / "windows")
+    manifest = read_manifest(manifest_path(tmp_path / "windows"), kind="windows")
+    assert (manifest.counts["pairs_read"], manifest.counts["pairs_kept"]) == (TOPICS, TOPICS)
 
 
 def test_every_document_is_accounted_for(mined: Path) -> None:
