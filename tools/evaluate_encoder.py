@@ -19,16 +19,18 @@ from megatron_crossic.data.retrieval.encoders.fitting import FitOptions
 from megatron_crossic.data.retrieval.encoders.pretrained import SentenceEncoderOptions
 from megatron_crossic.data.retrieval.evaluation import EvaluationOptions, evaluate_encoder
 from megatron_crossic.data.retrieval.quality import Quality
-from megatron_crossic.files import refuse_existing, write_text_atomically
+from megatron_crossic.files import refuse_existing, refuse_inputs, write_text_atomically
 
 
 def main() -> None:
     arguments = parse(sys.argv[1:])
+    options = to_options(arguments)
     if arguments.json:
+        refuse_inputs([arguments.json], inputs=(*options.pairs, *options.fit_pairs))
         refuse_existing(arguments.json, overwrite=arguments.overwrite)
     progress = StageProgress(items=("fit and measure",))
     try:
-        found = evaluate_encoder(to_options(arguments), show=progress)
+        found = evaluate_encoder(options, show=progress)
     finally:
         progress.end()
     print("\n".join(table_lines(found)))

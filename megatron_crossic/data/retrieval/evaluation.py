@@ -1,6 +1,6 @@
 """Pair files in, the quality of an encoder out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -17,7 +17,7 @@ from megatron_crossic.data.retrieval.encoders.pretrained import (
 from megatron_crossic.data.retrieval.options import EMBEDDED, check_encoder
 from megatron_crossic.data.retrieval.quality import Quality, measure_by_folds, measure_encoder
 from megatron_crossic.data.retrieval.texts.queries import QueryTexts, View
-from megatron_crossic.errors import DataError
+from megatron_crossic.errors import ConfigError, DataError
 
 DOCUMENT_CHARACTERS = 20_000
 
@@ -30,13 +30,23 @@ class EvaluationOptions:
     """Of one source and one target language."""
     encoder: str = EMBEDDED
     fit_pairs: tuple[Path, ...] = ()
-    """None: the embedded encoder is fitted by folds."""
+    """For `embedded` alone; none: it is fitted by folds."""
     fit: FitOptions = field(default_factory=FitOptions)
     pretrained: SentenceEncoderOptions = field(default_factory=SentenceEncoderOptions)
     num_keywords: int = 20
 
     def __post_init__(self) -> None:
         check_encoder(self.encoder)
+        if self.num_keywords < 1:
+            raise ConfigError(
+                f"num-keywords must be positive, got {self.num_keywords}. "
+                "Leave it out for the default."
+            )
+        if self.fit_pairs and self.encoder != EMBEDDED:
+            raise ConfigError(
+                f"fit-pairs must go with the encoder {EMBEDDED}, got {self.encoder}, which is not "
+                "fitted. Leave one of them out."
+            )
 
 
 def evaluate_encoder(
@@ -46,12 +56,7 @@ def evaluate_encoder(
 ) -> dict[str, Quality]:
     """Quality by view."""
     pairs = _all_pairs(options.pairs)
-    languages = {(p.source.language, p.documents[-1].language) for p in pairs}
-    if len(languages) != 1 or not all(pair.targets for pair in pairs):
-        raise DataError(
-            f"pairs to measure an encoder with must be of one pair of languages, got "
-            f"{sorted(languages)}. Measure each on its own."
-        )
+    _check(pairs)
     texts = QueryTexts.of(
         (pair.documents[-1] for pair in pairs),
         num_keywords=options.num_keywords,
@@ -75,6 +80,21 @@ def evaluate_encoder(
     else:
         fitted = load_encoder(Path(options.encoder.removeprefix(f"{EMBEDDED}:")))
     return measure_encoder(fitted, pairs, texts, views=views)
+
+
+def _check(pairs: Sequence[Pair]) -> None:
+    if alone := sum(not pair.targets for pair in pairs):
+        raise DataError(
+            f"pairs to measure an encoder with must have a target, got {alone:,} of {len(pairs):,} "
+            "without. Leave these out."
+        )
+    languages = {(pair.source.language, pair.documents[-1].language) for pair in pairs}
+    if len(languages) > 1:
+        found = ", ".join("-".join(codes) for codes in sorted(languages))
+        raise DataError(
+            f"pairs to measure an encoder with must be of one pair of languages, got {found}. "
+            "Measure each on its own."
+        )
 
 
 def _all_pairs(files: tuple[Path, ...]) -> list[Pair]:

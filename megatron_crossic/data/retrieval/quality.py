@@ -26,6 +26,10 @@ from megatron_crossic.errors import DataError
 FOLDS = 5
 RESAMPLES = 2000
 SEED = 0
+TIE = 1e-6
+"""Similarities this close are equal: float32 rounding of a product depends on its place among the
+others, and of two equal texts one would look nearer."""
+QUERY_BATCH = 1024
 
 Interval = tuple[float, float]
 Ranks = NDArray[np.int64]
@@ -53,30 +57,38 @@ def partner_ranks(queries: Vectors, candidates: Vectors, partners: NDArray[np.in
 
     [q, d], [n, d], [q] -> [q]
     """
-    similarities = queries @ candidates.T
-    own = similarities[np.arange(len(queries)), partners]
-    return np.asarray((similarities >= own[:, None]).sum(axis=1))
+    ranks = np.zeros(len(queries), dtype=np.int64)
+    for start in range(0, len(queries), QUERY_BATCH):
+        part = slice(start, start + QUERY_BATCH)
+        similarities = queries[part] @ candidates.T
+        own = np.take_along_axis(similarities, partners[part, None], axis=1)
+        ranks[part] = (similarities >= own - TIE).sum(axis=1)
+    return ranks
 
 
 def quality_of(ranks: Ranks, chance: Ranks, *, seed: int = SEED) -> Quality:
     """Means and intervals; `chance` are ranks of partners by chance."""
     hits, reciprocals = (ranks == 1).astype(np.float64), 1 / ranks
-    generator = np.random.Generator(np.random.PCG64(seed))
-    drawn = generator.integers(0, len(ranks), size=(RESAMPLES, len(ranks)))
+    intervals = _intervals(np.stack((hits, reciprocals)), seed=seed)
     return Quality(
         num_documents=len(ranks),
         precision=float(hits.mean()),
-        precision_interval=_interval(hits[drawn].mean(axis=1)),
+        precision_interval=intervals[0],
         reciprocal_rank=float(reciprocals.mean()),
-        reciprocal_rank_interval=_interval(reciprocals[drawn].mean(axis=1)),
+        reciprocal_rank_interval=intervals[1],
         chance_precision=float((chance == 1).mean()),
         chance_reciprocal_rank=float((1 / chance).mean()),
     )
 
 
-def _interval(means: NDArray[np.float64]) -> Interval:
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)
+def _intervals(values: NDArray[np.float64], *, seed: int) -> list[Interval]:
+    """Of the mean of each row of values. [m, n] -> m intervals"""
+    generator = np.random.Generator(np.random.PCG64(seed))
+    num = values.shape[1]
+    drawn = (generator.integers(0, num, size=num) for _ in range(RESAMPLES))
+    means = np.array([values[:, numbers].mean(axis=1) for numbers in drawn])
+    low, high = np.quantile(means, (0.025, 0.975), axis=0).tolist()
+    return list(zip(low, high, strict=True))
 
 
 def measure_encoder(

@@ -23,6 +23,9 @@ from megatron_crossic.data.retrieval.encoders.lexicon import Lexicon
 from megatron_crossic.data.retrieval.index.vectors import Vectors
 from megatron_crossic.errors import ConfigError
 
+ROUNDING = 1e-5
+"""What may be left of a vector of length 1 that is all mean direction: it points anywhere."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EncodedLanguage:
@@ -55,8 +58,9 @@ class EncodedLanguage:
     def encode(self, texts: Sequence[str]) -> Vectors:
         """[len(texts), d]"""
         vectors = unit_rows(np.asarray(self.lexicon.weigh(texts) @ self.feature_vectors))
-        along = vectors @ self.mean_direction
-        return unit_rows(vectors - along[:, None] * self.mean_direction)
+        # Not by BLAS, whose rounding depends on the place of a text among the others.
+        along = np.einsum("nd,d->n", vectors, self.mean_direction)
+        return unit_rows(vectors - along[:, None] * self.mean_direction, least=ROUNDING)
 
 
 @dataclass(frozen=True, kw_only=True)

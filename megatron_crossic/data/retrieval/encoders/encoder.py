@@ -36,9 +36,9 @@ class Encoder(Protocol):
         """Vectors of unit length, zeros for a text it knows nothing of. [len(texts), dimension]"""
 
 
-def unit_rows(vectors: Vectors) -> Vectors:
-    """Each row at length 1; rows of zeros stay, and so does NaN, for others to see. [n, d]"""
+def unit_rows(vectors: Vectors, *, least: float = _LEAST_LENGTH) -> Vectors:
+    """Each row at length 1; rows up to `least` long are zeros, NaN stays for others to see. [n, d]"""
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
     units = np.zeros_like(vectors)
-    np.divide(vectors, lengths, out=units, where=~(lengths <= _LEAST_LENGTH))
+    np.divide(vectors, lengths, out=units, where=~(lengths <= least))
     return units

@@ -163,7 +163,7 @@ def _ivf_plan(common: IndexPlan, options: IndexOptions) -> IndexPlan:
     if common.num_vectors < needed:
         raise DataError(
             f"vectors must be at least {needed:,} to train an ivf index of {lists:,} lists on, got "
-            f"{common.num_vectors:,}. Use --index-kind exact, or fewer lists."
+            f"{common.num_vectors:,}. Use index kind exact or hnsw, or fewer lists."
         )
     wanted = max(MOST_SAMPLE_OF_CODES, SAMPLE_PER_LIST * lists)
     return _plan(

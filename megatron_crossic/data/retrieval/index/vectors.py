@@ -8,6 +8,7 @@ numbers take 512 MB.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ LENGTH_TOLERANCE = 0.01
 """Rounding to float16 changes a length by 0.0005 at most."""
 SAMPLED_ROWS = 8
 """Rows of a shard that tell it from another; a shard of other texts differs in all of them."""
+MOST_OPEN = 256
+"""Files mapped at a time, each of which takes a file descriptor: systems give 1,024 as a rule, and
+a corpus of some hundred gigabytes has thousands of shards."""
 _WRITTEN_BYTES = 1 << 24
 
 
@@ -46,10 +50,12 @@ class VectorShards:
 
     def __init__(self, paths: Sequence[Path], *, dimension: int | None = None) -> None:
         self.paths = tuple(paths)
-        self._arrays = [_open(path) for path in paths]
-        self.dimension = _common_dimension(self.paths, self._arrays, dimension)
-        counts = [len(array) for array in self._arrays]
+        shapes = [_open(path).shape for path in paths]
+        self.dimension = _common_dimension(self.paths, shapes, dimension)
+        counts = [num_rows for num_rows, _ in shapes]
         self._starts = np.concatenate(([0], np.cumsum(counts, dtype=np.int64))).astype(np.int64)
+        files = self.paths  # not `self`: a cache that holds its owner is freed late
+        self._array = lru_cache(MOST_OPEN)(lambda shard: _open(files[shard]))
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -57,18 +63,19 @@ class VectorShards:
     @property
     def num_bytes(self) -> int:
         """Bytes of all vectors, headers not counted."""
-        return sum(array.nbytes for array in self._arrays)
+        return 2 * self.dimension * len(self)
 
     def rows(self, numbers: Numbers) -> Vectors:
         """Any rows in any order, repeated or not: float32 [n, d]; read in the order on disk."""
-        assert not len(numbers) or 0 <= numbers.min() <= numbers.max() < len(self)
+        inside = not len(numbers) or 0 <= numbers.min() <= numbers.max() < len(self)
+        assert inside, f"numbers must be below {len(self)}"
         found = np.empty((len(numbers), self.dimension), dtype=np.float32)
         order = np.argsort(numbers, kind="stable")
         ordered = numbers[order]
         borders = np.searchsorted(ordered, self._starts)
-        for shard in np.flatnonzero(np.diff(borders)):
+        for shard in np.flatnonzero(np.diff(borders)).tolist():
             places = slice(borders[shard], borders[shard + 1])
-            found[order[places]] = self._arrays[shard][ordered[places] - self._starts[shard]]
+            found[order[places]] = self._array(shard)[ordered[places] - self._starts[shard]]
         return found
 
     def blocks(
@@ -90,7 +97,7 @@ class VectorShards:
             base = int(self._starts[shard])
             low, high = max(start, base), min(stop, int(self._starts[shard + 1]))
             if low < high:
-                block[low - start : high - start] = self._arrays[shard][low - base : high - base]
+                block[low - start : high - start] = self._array(shard)[low - base : high - base]
         return block
 
     def sample(self, count: int, *, seed: int) -> Vectors:
@@ -99,7 +106,7 @@ class VectorShards:
 
     def identities(self) -> list[ShardIdentity]:
         """What the files are now, one by one."""
-        return [_identity(path, a) for path, a in zip(self.paths, self._arrays, strict=True)]
+        return [_identity(path, _open(path)) for path in self.paths]
 
 
 def sample_numbers(total: int, count: int, *, seed: int) -> Numbers:
@@ -179,15 +186,15 @@ def _open(path: Path) -> NDArray[np.float16]:
 
 
 def _common_dimension(
-    paths: Sequence[Path], arrays: Sequence[NDArray[np.float16]], expected: int | None
+    paths: Sequence[Path], shapes: Sequence[tuple[int, ...]], expected: int | None
 ) -> int:
-    if expected is None and not arrays:
+    if expected is None and not shapes:
         raise DataError("vectors must be in at least one file, got none. Encode passages first.")
-    dimension = int(arrays[0].shape[1]) if expected is None else expected
-    for path, array in zip(paths, arrays, strict=True):
-        if array.shape[1] != dimension:
+    dimension = shapes[0][1] if expected is None else expected
+    for path, shape in zip(paths, shapes, strict=True):
+        if shape[1] != dimension:
             raise DataError(
-                f"vectors must all have dimension {dimension}, got {array.shape[1]} in {path}. "
+                f"vectors must all have dimension {dimension}, got {shape[1]} in {path}. "
                 "Use vectors of one encoder."
             )
     return dimension
