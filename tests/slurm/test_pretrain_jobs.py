@@ -75,14 +75,14 @@ def test_two_nodes_train_to_the_end(slurm: Slurm, unlimited: tuple[int, Path]) -
     assert slurm.field(job, "Restarts") == "0"
 
 
-def test_two_warnings_change_no_loss(
+def test_three_warnings_change_no_loss(
     slurm: Slurm, config_file: Path, unlimited: tuple[int, Path]
 ) -> None:
     """A warning is what --signal sends before the time limit."""
     run_dir = config_file.parent / "warned"
     job = submit(slurm, config_file, run_dir, CROSSIC_LAUNCH="srun")
     step = 0
-    for warning in (1, 2):
+    for warning in range(1, 4):
         await_step(slurm, run_dir, step + 5)
         slurm.cluster.run("scancel", "--batch", "--signal=USR1", str(job))
         end = await_ends(slurm, run_dir, warning)
@@ -90,7 +90,7 @@ def test_two_warnings_change_no_loss(
         assert step < end["step"] < NUM_STEPS
         step = end["step"]
     assert slurm.end_of(job) == "COMPLETED"
-    assert slurm.field(job, "Restarts") == "2"
+    assert slurm.field(job, "Restarts") == "3"
     assert [start["step"] for start in attempts(run_dir, "start")][1:] == [
         end["step"] for end in attempts(run_dir, "end")[:-1]
     ]
