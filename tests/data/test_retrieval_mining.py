@@ -39,6 +39,7 @@ from megatron_crossic.data.retrieval.run_settings import RunSettings
 from megatron_crossic.data.retrieval.select_step import report_data_path
 from megatron_crossic.data.retrieval.selection.options import SelectionOptions
 from megatron_crossic.data.retrieval.texts.encoding import EncodingTask, TextEncoding
+from megatron_crossic.data.retrieval.texts.queries import QueryTexts
 from megatron_crossic.data.retrieval.texts.vectors_folder import VectorsFolder
 from megatron_crossic.data.verify import verify_data_set
 from megatron_crossic.errors import ConfigError, CrossicError, DataError
@@ -614,7 +615,7 @@ def test_a_language_that_the_first_documents_do_not_have(tmp_path: Path) -> None
         fit_encoder(fit_pairs(), FitOptions(dimension=8)).encoder,
         mining_options(tmp_path, tmp_path, views={"keywords": 1.0}),
         VectorsFolder(path=tmp_path),
-        keywords={},
+        QueryTexts(models={}, num_keywords=20, document_characters=20_000),
     )
     (block,) = file_blocks(targets)
     encoding(EncodingTask(role="queries", number=0, blocks=[(0, block)]))

@@ -20,6 +20,7 @@ from megatron_crossic.data.records import Document
 from megatron_crossic.data.retrieval.options import MiningOptions, parse_views
 from megatron_crossic.data.retrieval.texts.collected import TextFiles, collected_texts
 from megatron_crossic.data.retrieval.texts.encoding import EncodingTask, TextEncoding
+from megatron_crossic.data.retrieval.texts.queries import QueryTexts
 from megatron_crossic.data.retrieval.texts.vectors_folder import PLACE, VectorsFolder, to_places
 from megatron_crossic.data.work_folder import claim_folder, file_identities
 from megatron_crossic.errors import ConfigError, DataError
@@ -72,7 +73,12 @@ def encoded(
         }
     )
     vectors = VectorsFolder(path=folder)
-    encoding = TextEncoding(encoder or CountingEncoder(), options, vectors, keywords={})
+    encoding = TextEncoding(
+        encoder or CountingEncoder(),
+        options,
+        vectors,
+        QueryTexts(models={}, num_keywords=20, document_characters=20_000),
+    )
     for number, path in enumerate(corpus):
         blocks = [(number, block) for block in file_blocks(path)]
         encoding(EncodingTask(role="passages", number=number, blocks=blocks))
