@@ -22,10 +22,10 @@ from megatron_crossic.data.retrieval.encoders.encoder import Encoder
 from megatron_crossic.data.retrieval.encoders.fitting import FitOptions, fit_encoder
 from megatron_crossic.data.retrieval.evaluation import EvaluationOptions, evaluate_encoder
 from megatron_crossic.data.retrieval.libraries import limited_threads
+from megatron_crossic.data.retrieval.options import EMBEDDED
 from megatron_crossic.data.retrieval.texts.passages import cut_passages
 from megatron_crossic.files import write_text_atomically
 
-EMBEDDED = "embedded"
 LEAST_BYTES = 4_000_000
 """Texts are repeated up to so many before they are timed."""
 PASSAGE_CHARACTERS = 1000
@@ -39,9 +39,11 @@ def main() -> None:
     parser.add_argument("--encoder", action="append", default=[], help="a pre-trained one as well")
     parser.add_argument("--output", type=Path, help="write the figures as JSON")
     arguments = parser.parse_args()
+    if not (tests := sorted(arguments.test.glob("en-*.jsonl"))):
+        parser.error(f"--test must hold pair files en-LANG.jsonl, got none in {arguments.test}")
     rows = [
         row
-        for test in sorted(arguments.test.glob("en-*.jsonl"))
+        for test in tests
         for encoder in (EMBEDDED, *arguments.encoder)
         for row in measure(encoder, arguments.fit / test.name, test)
     ]
@@ -59,7 +61,7 @@ def measure(encoder: str, fit: Path, test: Path) -> list[dict[str, Any]]:
     )
     speed = speeds(fit, test) if fits else {}
     language = test.stem.partition("-")[2]
-    how = "" if encoder != EMBEDDED else f"{fit.parent.name}" if fits else "by folds"
+    how = "" if encoder != EMBEDDED else fit.parent.name if fits else "by folds"
     return [
         {"language": language, "encoder": encoder, "fitted": how, "view": view}
         | dataclasses.asdict(quality)
@@ -76,7 +78,7 @@ def speeds(fit: Path, test: Path) -> dict[str, float]:
         seconds = time.process_time() - started
         pairs = list(read_pairs(test))
         sources = [(p.source.language, p.source.text) for p in pairs]
-        targets = [(p.targets[0].language, p.targets[0].text) for p in pairs]
+        targets = [(p.documents[-1].language, p.documents[-1].text) for p in pairs]
         return {
             "fit_core_seconds": seconds,
             "source_mb_per_second": rate(encoder, sources),

@@ -452,7 +452,8 @@ def test_queries_of_another_kind_are_refused(tmp_path: Path, shards: VectorShard
         ({"part_vectors": 0}, "index part-vectors must be positive, got 0"),
         ({"lists": -1}, "index lists must be positive, got -1"),
         ({"target_recall": 1.5}, "index target-recall must be above 0 and at most 1, got 1.5"),
-        ({"seed": -1}, "index seed must not be negative, got -1"),
+        ({"seed": -1}, "seed must be 0 to 2,147,483,647, got -1. Use"),
+        ({"seed": 2**31}, "seed must be 0 to 2,147,483,647, got 2,147,483,648"),
     ],
 )
 def test_options_are_checked(values: dict[str, Any], message: str) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from small_vectors import clustered, unit, write_shards
 
 from megatron_crossic.data.retrieval.index.vectors import (
+    MOST_OPEN,
     VectorShards,
     check_vectors,
     sample_numbers,
@@ -56,6 +57,26 @@ def test_rows_are_numbered_through(shards: VectorShards) -> None:
     assert np.array_equal(shards.rows(numbers), ROWS[numbers])
     assert shards.rows(numbers[:0]).shape == (0, 4)
     assert shards.rows(numbers).dtype == np.float32
+
+
+def test_more_files_than_may_be_open(tmp_path: Path) -> None:
+    """Each map holds a descriptor, of which a process has a thousand as a rule."""
+    num = MOST_OPEN + 40
+    rows = clustered(num, 4)
+    shards = write_shards(tmp_path, rows, [1] * num)
+    numbers = np.arange(num)[::-1]
+    assert np.array_equal(shards.rows(numbers), rows[numbers])
+    assert np.array_equal(np.concatenate([block for _, block in shards.blocks(7)]), rows)
+    assert len(shards.identities()) == num
+    held = [link for link in Path("/proc/self/fd").iterdir() if _is_in(link, tmp_path)]
+    assert len(held) <= MOST_OPEN
+
+
+def _is_in(link: Path, folder: Path) -> bool:
+    try:
+        return str(link.readlink()).startswith(str(folder))
+    except OSError:  # the descriptor of the listing itself
+        return False
 
 
 @pytest.mark.parametrize(("rows", "start", "stop"), [(4, 0, None), (100, 3, 9), (6, 5, 99)])

@@ -83,11 +83,6 @@ def evaluate_encoder(
 
 
 def _check(pairs: Sequence[Pair]) -> None:
-    if alone := sum(not pair.targets for pair in pairs):
-        raise DataError(
-            f"pairs to measure an encoder with must have a target, got {alone:,} of {len(pairs):,} "
-            "without. Leave these out."
-        )
     languages = {(pair.source.language, pair.documents[-1].language) for pair in pairs}
     if len(languages) > 1:
         found = ", ".join("-".join(codes) for codes in sorted(languages))

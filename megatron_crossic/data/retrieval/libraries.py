@@ -1,4 +1,4 @@
-"""Optional libraries and their number of threads, imported when they are needed."""
+"""Optional libraries, imported when they are needed, their number of threads and their seed."""
 
 import importlib
 from collections.abc import Iterator
@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from megatron_crossic.errors import ConfigError
+
+LARGEST_SEED = 2**31 - 1
+"""What FAISS and scikit-learn both take."""
 
 
 def load_faiss() -> ModuleType:
@@ -43,6 +46,12 @@ def limited_threads(threads: int | None) -> Iterator[None]:
         raise ConfigError(f"threads must be positive, got {threads}. Use for example 8.")
     with _load("threadpoolctl", "a number of threads").threadpool_limits(limits=threads):
         yield
+
+
+def check_seed(seed: int) -> None:
+    """Raises `ConfigError` for what some library would refuse in the middle."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ConfigError(f"seed must be 0 to {LARGEST_SEED:,}, got {seed:,}. Use for example 0.")
 
 
 def _load(name: str, purpose: str, *, extra: str = "retrieval") -> ModuleType:

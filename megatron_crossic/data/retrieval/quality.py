@@ -3,8 +3,9 @@
     P@1   share of documents whose partner is the nearest
     MRR   mean of 1 / rank of the partner
 
-with 95 % intervals by bootstrap over the documents, beside what documents given a partner by chance
-have: an encoder that knows nothing has that.
+with 95 % intervals by bootstrap over the documents, beside the same of partners by chance, never
+their own: the better an encoder is, the fewer of those are nearest. One that tells nothing apart
+has ties only, which count against it.
 
 An embedded encoder must not have seen the pairs it is asked about. Without other pairs to fit on it
 is fitted on four fifths of them and asked about the last, five times; candidates are all of them.

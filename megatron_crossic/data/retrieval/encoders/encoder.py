@@ -37,7 +37,10 @@ class Encoder(Protocol):
 
 
 def unit_rows(vectors: Vectors, *, least: float = _LEAST_LENGTH) -> Vectors:
-    """Each row at length 1; rows up to `least` long are zeros, NaN stays to be seen. [n, d]"""
+    """Each row at length 1, zeros where it is up to `least` long; NaN stays for others to see.
+
+    [n, d]
+    """
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
     units = np.zeros_like(vectors)
     np.divide(vectors, lengths, out=units, where=~(lengths <= least))

@@ -28,7 +28,7 @@ from megatron_crossic.data.retrieval.encoders.rows import (
     whole_row,
 )
 from megatron_crossic.data.retrieval.index.vectors import Vectors
-from megatron_crossic.data.retrieval.libraries import load_scipy_sparse, load_svd
+from megatron_crossic.data.retrieval.libraries import check_seed, load_scipy_sparse, load_svd
 from megatron_crossic.errors import ConfigError, DataError
 
 MIN_DIMENSION = 2
@@ -63,6 +63,7 @@ class FitOptions:
                     f"{name.replace('_', '-')} must be positive, got {getattr(self, name)}. "
                     "Leave it out for the default."
                 )
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

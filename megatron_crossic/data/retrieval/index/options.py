@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from megatron_crossic.data.retrieval.libraries import check_seed
 from megatron_crossic.errors import ConfigError
 
 IndexKind = Literal["auto", "exact", "hnsw", "ivf"]
@@ -58,8 +59,7 @@ class IndexOptions:
                     f"index {name.replace('_', '-')} must be positive, got {value}. "
                     "Leave it out for the default."
                 )
-        if self.seed < 0:
-            raise ConfigError(f"index seed must not be negative, got {self.seed}. Use 0.")
+        check_seed(self.seed)
         if not 0 < self.target_recall <= 1:
             raise ConfigError(
                 f"index target-recall must be above 0 and at most 1, got {self.target_recall}. "

@@ -58,8 +58,8 @@ class Recall:
         """For where the target is not reached."""
         return (
             f"index recall must reach {self.target} at k = {self.k}, got {self.recall:.3f} with "
-            f"{self.probes} probes. Set a larger index rerank, or build it with longer codes "
-            "(code-bytes) or as hnsw."
+            f"{self.probes} probes. Set a larger index rerank, or build it with more code-bytes or "
+            "as hnsw."
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from megatron_crossic.data.deduplicate.options import LOWEST_THRESHOLD
+from megatron_crossic.data.retrieval.libraries import check_seed
 from megatron_crossic.data.retrieval.selection.contamination import CHARACTERS, WORDS
 from megatron_crossic.errors import ConfigError
 
@@ -64,6 +65,7 @@ class SelectionOptions:
             raise ConfigError(
                 f"min-score must be a finite number, got {self.min_score}. Use for example 1.05."
             )
+        check_seed(self.seed)
         self._check_ranges()
 
     def _check_ranges(self) -> None:
