@@ -45,5 +45,5 @@ def test_a_document_without_a_title_or_text() -> None:
 def test_keywords_of_a_language_not_seen() -> None:
     """All of its words count as equally frequent: better than no keywords at all."""
     keywords = texts(BEES, num_keywords=20).query("keywords", ABEJAS).split()
-    assert set(keywords) == {"abejas", "miel", "la", "de", "las"}
+    assert {"abejas", "miel"} <= set(keywords) <= {"abejas", "miel", "la", "de", "las"}
     assert texts().query("document", ABEJAS).startswith("Abejas")
