@@ -130,6 +130,21 @@ def scale_table(estimates: Sequence[Estimate]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def encoding_table(quality: Mapping[str, Any], *, characters: int = 1000) -> str:
+    """Markdown: core hours of encoding English passages of so many characters, a column a size.
+
+    `quality` is what `retrieval_quality.py` wrote; the rate is the slowest of its languages.
+    """
+    speeds = [row["source_mb_per_second"] for row in quality["rows"] if "fit_core_seconds" in row]
+    seconds = [size * characters / 1e6 / min(speeds) for size in SIZES]
+    rows = [
+        ["passages", *(f"{size / 1e6:,.0f} million" for size in SIZES)],
+        ["---"] * (len(SIZES) + 1),
+        [f"encoding, {min(speeds):.1f} MB a second", *map(_hours, seconds)],
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def rates_table(rates: Rates) -> str:
     """Markdown: a row a rate, in microseconds of a core."""
     rows = [
@@ -159,11 +174,15 @@ def _hours(seconds: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("report", type=Path, help="that retrieval.py wrote")
+    parser.add_argument("--quality", type=Path, help="that retrieval_quality.py wrote")
     arguments = parser.parse_args()
     report = json.loads(arguments.report.read_bytes())
     rates = rates_from(report)
     print(rates_table(rates), end="\n\n")
     print(scale_table([estimate(size, report["dimension"], rates) for size in SIZES]))
+    if arguments.quality:
+        print(end="\n")
+        print(encoding_table(json.loads(arguments.quality.read_bytes())))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def claim_folder(
 ) -> None:
     """Make `folder`, or go on with what a run of the same identity left there.
 
-    Raises `ConfigError` where it is of another run and `overwrite` is off; else that is removed.
+    One of another run is emptied with `overwrite`; else `ConfigError` ends with `advice`.
     """
     mark = folder / IDENTITY
     ours = json.dumps(identity, indent=1, sort_keys=True, ensure_ascii=False)

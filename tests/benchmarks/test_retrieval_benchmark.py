@@ -10,6 +10,7 @@ from retrieval_scale import (
     PROBES,
     SIZES,
     Rates,
+    encoding_table,
     estimate,
     multiplications,
     nearest,
@@ -92,11 +93,13 @@ def test_training_is_in_one_step_for_few_lists() -> None:
 
 
 def test_the_document_has_the_tables_of_the_measurement() -> None:
-    path = PROJECT / "benchmarks" / "results" / "retrieval_index.json"
-    report = json.loads(path.read_bytes())
+    results = PROJECT / "benchmarks" / "results"
+    report = json.loads((results / "retrieval_index.json").read_bytes())
     text = (PROJECT / "docs" / "retrieval-at-scale.md").read_text(encoding="utf-8")
     rates = rates_from(report)
     estimates = [estimate(size, report["dimension"], rates) for size in SIZES]
-    for table in (retrieval.table(report), rates_table(rates), scale_table(estimates)):
+    quality = json.loads((results / "retrieval_quality.json").read_bytes())
+    tables = (retrieval.table(report), rates_table(rates), scale_table(estimates))
+    for table in (*tables, encoding_table(quality)):
         assert table in text
     assert f"{PROBES} probes" in text

@@ -10,17 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mined_corpus import mine, write_records
 from safetensors.numpy import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
+from megatron_crossic.data.pairs import read_pairs
 from megatron_crossic.data.retrieval.encoders.model_folder import find_model
 from megatron_crossic.data.retrieval.encoders.pretrained import (
     SentenceEncoder,
     SentenceEncoderOptions,
 )
+from megatron_crossic.data.retrieval.options import MiningOptions
+from megatron_crossic.data.retrieval.selection.options import SelectionOptions
 from megatron_crossic.errors import ConfigError, DataError
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] bees honey hive river sea query passage topic : . bad"
@@ -230,6 +234,38 @@ def test_the_package_is_not_installed(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(ConfigError, match=r"pip install 'megatron-crossic\[encoders\]'"):
         SentenceEncoder(str(folder))
+
+
+def mining_options(folder: Path, model: Path, *, passages: list[str]) -> MiningOptions:
+    """Each document looked for says what a passage says, so that it is known what is near."""
+    corpus = [{"id": f"web:{n}", "text": text} for n, text in enumerate(passages)]
+    targets = [{"id": f"doc:{n}", "text": text} for n, text in enumerate(reversed(TEXTS))]
+    return MiningOptions(
+        corpus=(write_records(folder / "corpus.jsonl", corpus),),
+        targets=(write_records(folder / "targets.jsonl", targets),),
+        target_language="es",
+        work=folder / "work",
+        encoder=f"sentence-transformers:{model}",
+        pretrained=SentenceEncoderOptions(devices=("cpu",), query_prompt="", passage_prompt=""),
+        views={"document": 1.0},
+        selection=SelectionOptions(min_characters=1, min_score=1.0, near_duplicate=None),
+    )
+
+
+def test_pairs_are_mined_with_it(folder: Path, tmp_path: Path) -> None:
+    options = mining_options(tmp_path, folder, passages=TEXTS)
+    pairs = list(read_pairs(mine(options, tmp_path / "out.jsonl", workers=2)))
+    assert [pair.source.text for pair in pairs] == [text.strip() for text in reversed(TEXTS)]
+    assert [pair.provenance["passages"][0]["score"] for pair in pairs] == pytest.approx(
+        [1] * len(TEXTS), abs=1e-3
+    )
+
+
+def test_mining_ends_at_vectors_that_are_no_numbers(copy: Path, tmp_path: Path) -> None:
+    change_weights(copy, "bad", float("nan"))
+    options = mining_options(tmp_path, copy, passages=[*TEXTS, "bees bad"])
+    with pytest.raises(DataError, match=r"must be finite, got NaN or infinity for text .*bees bad"):
+        mine(options, tmp_path / "out.jsonl")
 
 
 def find_offline(name: str, home: Path) -> str:

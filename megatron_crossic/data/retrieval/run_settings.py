@@ -44,6 +44,8 @@ class RunSettings:
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise ConfigError(f"workers must be positive, got {self.workers}. Use --workers 1.")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads must be positive, got {self.threads}. Use for example 8.")
         if self.shard and self.overwrite:
             raise ConfigError(
                 "overwrite must be done by one run, got a shard: tasks that begin together would "

@@ -103,7 +103,7 @@ class _Build:
             check_vectors(sample, where="the sample for training")
             self.folder.write_trained(train_index(sample, self._plan))
             file = self.folder.trained()
-            assert file is not None
+            assert file is not None, "it was written above"
         return file.sha256
 
     def parts(self, shard: tuple[int, int] | None) -> None:
@@ -163,7 +163,7 @@ class _Build:
             files[TRAINED] = trained
         for number in range(self._plan.num_parts):
             part = self.folder.part(number, trained_with=trained_with)
-            assert part is not None
+            assert part is not None, "all parts are there"
             files[f"part {number}"] = part
         return files
 

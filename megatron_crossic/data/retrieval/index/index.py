@@ -110,7 +110,7 @@ class Index:
 
     def _lists_search(self, queries: Vectors, wanted: int, probes: int) -> Candidates:
         lists, trained = self._opened.lists, self._opened.trained
-        assert trained is not None
+        assert trained is not None, "ivf has a trained file"
         queries = trained.turn(queries)
         if self.plan.has_graph_of_lists:
             lists.hnsw.efSearch = max(LEAST_EFFORT, 2 * probes)

@@ -46,8 +46,8 @@ class SelectionAccount:
         assert lost == 0, f"{lost} candidates are neither chosen nor under a reason"
         lost = self.num_documents - self.num_pairs - sum(self.drops.values())
         assert lost == 0, f"{lost} documents are neither in a pair nor under a reason"
-        assert self.best_scores.sum() == self.num_with_candidates
-        assert self.chosen_scores.sum() == self.num_pairs
+        assert self.best_scores.sum() == self.num_with_candidates, "a best score each"
+        assert self.chosen_scores.sum() == self.num_pairs, "a score a pair"
 
     def counts(self) -> dict[str, Any]:
         """For the manifest, beside `drops`."""
@@ -100,7 +100,7 @@ def account_of(
     paired = np.unique(queries)
     alone = best[~np.isin(candidates["query"][best], paired)]
     drops = Counter(assignment.reasons[code] for code in assignment.outcomes[alone].tolist())
-    assert CHOSEN not in drops
+    assert CHOSEN not in drops, "a chosen document has a pair"
     drops[NO_CANDIDATE] = num_documents - len(best)
     account = SelectionAccount(
         num_documents=num_documents,

@@ -6,7 +6,6 @@ from typing import Literal, Self
 
 from megatron_crossic.data.records import Document
 from megatron_crossic.data.retrieval.texts.keywords import KeywordModel
-from megatron_crossic.errors import ConfigError
 
 View = Literal["title", "keywords", "document"]
 
@@ -42,12 +41,11 @@ class QueryTexts:
         text = _whole(document, self.document_characters)
         if view == "document":
             return text
-        if document.language not in self.models:
-            raise ConfigError(
-                f"keywords must be of a language seen before, got {document.language} after "
-                f"{', '.join(self.models)}. Give the documents of each language on their own."
-            )
-        return " ".join(self.models[document.language].keywords(text, self.num_keywords))
+        # A language that the first documents do not have: all words are taken for equally frequent.
+        model = self.models.get(document.language) or KeywordModel.of(
+            [], language=document.language
+        )
+        return " ".join(model.keywords(text, self.num_keywords))
 
 
 def _whole(document: Document, characters: int) -> str:
