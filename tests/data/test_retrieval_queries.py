@@ -42,8 +42,8 @@ def test_a_document_without_a_title_or_text() -> None:
     assert made.query("document", nothing).strip() == ""
 
 
-def test_keywords_of_a_language_not_seen() -> None:
-    """All of its words count as equally frequent: better than no keywords at all."""
-    keywords = texts(BEES, num_keywords=20).query("keywords", ABEJAS).split()
-    assert set(keywords) == {"abejas", "miel", "la", "de", "las"}
-    assert texts().query("document", ABEJAS).startswith("Abejas")
+def test_keywords_of_a_language_not_seen_are_its_words() -> None:
+    """The most used first: all are taken for equally frequent."""
+    found = texts(BEES).query("keywords", ABEJAS).split()
+    assert found[0] == "abejas"
+    assert set(found) <= {"abejas", "la", "miel", "de", "las"}
