@@ -95,6 +95,7 @@ def add_search_options(parser: argparse.ArgumentParser) -> None:
     add("--index", choices=get_args(IndexKind), default="auto", help="how vectors are searched")
     add("--index-probes", type=int, help="lists looked into (default: as recall needs)")
     add("--index-rerank", type=int, default=4, help="times k that are scored exactly")
+    add("--index-code-bytes", type=int, help="of a vector in ivf (default: a quarter, 64 at most)")
     add("--target-recall", type=float, default=0.95, help="against exact search")
 
 
@@ -129,14 +130,13 @@ def to_options(a: argparse.Namespace) -> MiningOptions:
         ),
         views=parse_views(a.views) if a.views else None,
         index=IndexOptions(
-            kind=a.index, probes=a.index_probes, rerank=a.index_rerank, seed=a.seed,
-            target_recall=a.target_recall,
+            kind=a.index, probes=a.index_probes, rerank=a.index_rerank,
+            code_bytes=a.index_code_bytes, seed=a.seed, target_recall=a.target_recall,
         ),
         selection=SelectionOptions(
             **only(a, "score min_score passages_per_document uses_per_passage max_length_ratio"),
             **only(a, "min_characters detect_languages seed"),
-            exclude_linked=not a.keep_linked,
-            near_duplicate=a.near_duplicate or None,
+            exclude_linked=not a.keep_linked, near_duplicate=a.near_duplicate or None,
             exclude_files=expand_inputs(a.exclude),
         ),
     )  # fmt: skip

@@ -1,7 +1,6 @@
 """The quality benchmark on tiny inputs: what it measures, and its table."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -26,39 +25,35 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return fit, test
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch, folders: tuple[Path, Path], tmp_path: Path) -> Path:
-    """Run on them; the report."""
-    fit, test = folders
-    output = tmp_path / "quality.json"
-    arguments = ["retrieval_quality.py", "--fit", fit, "--test", test, "--output", output]
-    monkeypatch.setitem(vars(retrieval_quality), "LEAST_BYTES", 10_000)
-    monkeypatch.setitem(vars(sys), "argv", list(map(str, arguments)))
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> None:
+    monkeypatch.setattr("sys.argv", ["retrieval_quality.py", *map(str, arguments)])
     retrieval_quality.main()
-    return output
 
 
 def test_a_row_a_view(
-    small: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    folders: tuple[Path, Path],
+    tmp_path: Path,
 ) -> None:
-    rows = json.loads(small.read_text())["rows"]
+    (fit, test), output = folders, tmp_path / "quality.json"
+    run(monkeypatch, "--fit", fit, "--test", test, "--output", output)
+    rows = json.loads(output.read_text())["rows"]
     assert [(row["language"], row["view"]) for row in rows] == [
         (language, view) for language in ("es", "fr") for view in ("title", "keywords", "document")
     ]
-    assert {row["fitted"] for row in rows} == {folders[0].name, "by folds"}
+    assert {row["fitted"] for row in rows} == {fit.name, "by folds"}
     assert rows[2]["precision"] == 1
     assert rows[2]["source_mb_per_second"] > 0
     assert "source_mb_per_second" not in rows[5]
     table = capsys.readouterr().out.splitlines()
     assert len(table) == 2 + len(rows)
-    assert table[4].startswith(f"| es | embedded, {folders[0].name} | document | 8 | 1.000 (1.000")
+    assert table[4].startswith(f"| es | embedded, {fit.name} | document | 8 | 1.000 (1.000")
 
 
 def test_a_folder_without_pairs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["retrieval_quality.py", "--fit", str(tmp_path), "--test", str(tmp_path)]
-    monkeypatch.setitem(vars(sys), "argv", arguments)
     with pytest.raises(SystemExit):
-        retrieval_quality.main()
+        run(monkeypatch, "--fit", tmp_path, "--test", tmp_path)
     assert "--test must hold pair files en-LANG.jsonl, got none" in capsys.readouterr().err

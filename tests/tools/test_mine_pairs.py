@@ -110,7 +110,7 @@ def test_what_is_printed_is_what_was_done(inputs: Path, tmp_path: Path) -> None:
         (["encode", "--shard", "2/2"], 2, "shard must be I/N with I below N"),
         (["encode", "--shard", "0/2", "--overwrite"], 2, "overwrite must be done by one run"),
         (["all", "--workers", "0"], 2, "workers must be positive, got 0"),
-        (["all", "--seed", "-1"], 2, "index seed must not be negative"),
+        (["all", "--seed", "-1"], 2, "seed must be 0 to 2,147,483,647, got -1"),
         (["all", "--threads", "0"], 2, "threads must be positive"),
         (["all", "--views", "title=x"], 2, "views must be NAME=WEIGHT"),
         (["encode"], 3, "encoder must be fitted before texts are encoded"),
