@@ -525,7 +525,7 @@ FAULTS: list[tuple[Callable[[Path], dict[str, Any]], str]] = [
     ),
     (
         lambda _: {"selection": SelectionOptions(near_duplicate=None, min_score=99)},
-        "selection must leave at least one pair, got none and dropped: 8 .*Lower --min-score",
+        "selection must leave at least one pair, got none and dropped: 8 .*lower --min-score",
     ),
     (lambda _: {"index": IndexOptions(kind="ivf")}, "vectors must be at least .* to train"),
     (

@@ -111,7 +111,7 @@ def _some(pairs: Iterator[Pair], selection: Selection) -> Iterator[Pair]:
         reasons = ", ".join(f"{n} {reason}" for reason, n in selection.account.drops.items())
         raise DataError(
             f"selection must leave at least one pair, got none and dropped: {reasons}. "
-            "Lower --min-score, or look at the scores in the report."
+            "Look at the report: lower --min-score, or loosen what dropped most."
         )
 
 

@@ -9,8 +9,11 @@ also has that of the trained file it was made with.
 """
 
 import dataclasses
+import fcntl
 import hashlib
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +75,20 @@ class IndexFolder:
         file = write_index(own, index)
         path = trained_path(self.path)
         self._write_account(own, dataclasses.replace(file, name=path.name), trained_with="")
-        if self.trained():
-            remove_quietly(own, manifest_path(own))
-        else:
-            own.replace(path)
-            manifest_path(own).replace(manifest_path(path))
+        with self._alone():  # or one job's file could end up with another's account
+            if self.trained():
+                remove_quietly(own, manifest_path(own))
+            else:
+                own.replace(path)
+                manifest_path(own).replace(manifest_path(path))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Other jobs wait; the lock ends with its process. Without locks there is no waiting."""
+        with (self.path / f"{TRAINED}.lock").open("w") as lock:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def part(self, number: int, *, trained_with: str) -> FileFingerprint | None:
         """A part, if it is there, whole and made with this trained file."""
