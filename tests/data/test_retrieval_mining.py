@@ -561,7 +561,7 @@ def test_a_threshold_too_high_leaves_the_report(inputs: Path, work: Path, tmp_pa
     selection = SelectionOptions(near_duplicate=None, min_score=99)
     shown: list[Path] = []
     output = tmp_path / "out.jsonl"
-    with pytest.raises(DataError, match="look at the scores in the report"):
+    with pytest.raises(DataError, match="Look at the report: lower --min-score"):
         mine(mining_options(inputs, work, selection=selection), output, report=shown.append)
     assert shown == [report_data_path(output)]
     assert json.loads(shown[0].read_text())["counts"]["pairs"] == 0

@@ -164,8 +164,9 @@ def test_half_precision_is_near(folder: Path, encoder: SentenceEncoder) -> None:
 def test_several_devices(folder: Path, encoder: SentenceEncoder) -> None:
     several = encoder_of(folder, devices=("cpu", "cpu"))
     try:
-        np.testing.assert_allclose(passages(several, TEXTS), passages(encoder, TEXTS), atol=1e-5)
-        np.testing.assert_allclose(passages(several, TEXTS[:1]), passages(encoder, TEXTS[:1]))
+        for texts in (TEXTS, TEXTS[:1]):
+            found, expected = passages(several, texts), passages(encoder, texts)
+            np.testing.assert_allclose(found, expected, atol=1e-5)
     finally:
         several.close()
 
