@@ -124,7 +124,8 @@ def pair_from_json(record: Mapping[str, Any], *, where: str) -> Pair:
     if "text" in record and "source" not in record:
         raise DataError(
             f"{where}: record must be a pair with source and target, got a single document with "
-            "text. Read such files with --mode documents."
+            "text. Say that they are documents: --mode documents to preprocess them, --target-lang "
+            "CODE to mine for them."
         )
     origin = record.get("origin", "given")
     if origin not in get_args(Origin):

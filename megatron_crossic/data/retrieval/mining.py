@@ -39,7 +39,7 @@ from megatron_crossic.data.retrieval.run_settings import RunSettings
 from megatron_crossic.data.retrieval.search_step import Search, is_finished, sample_queries
 from megatron_crossic.data.retrieval.select_step import refuse_output, select_pairs
 from megatron_crossic.data.retrieval.texts.vectors_folder import VectorsFolder
-from megatron_crossic.data.work_folder import claim_folder
+from megatron_crossic.data.work_folder import claim_folder, file_identities
 from megatron_crossic.errors import ConfigError, DataError
 from megatron_crossic.manifest import Manifest, read_manifest
 
@@ -57,6 +57,7 @@ class Mining:
     def run(self, step: str, output: Path) -> Manifest | None:
         """One step, or `all`; the manifest of the pairs where they are written."""
         refuse_output(output, self.options, overwrite=self.settings.overwrite)
+        file_identities((*self.options.corpus, *self.options.targets))  # all there, before hours
         if self.settings.shard and step not in SHARED:
             raise ConfigError(
                 f"shard must be of one of the steps {', '.join(SHARED)}, got {step}. "

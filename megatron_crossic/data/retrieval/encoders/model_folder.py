@@ -49,10 +49,10 @@ def _fetch(name: str, revision: str | None) -> Path:
             ignore_patterns=[f"{other}/*" for other in _OTHER_FORMATS],
         )
     except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise ConfigError(
             "encoder model must be a folder or a model that the Hugging Face Hub or its cache "
-            f"has, got {name!r}: {type(error).__name__}: {reason} "
+            f"has, got {name!r}: {type(error).__name__}: {reason}. "
             "Check the name and the network, or give the path of a folder (`./name`)."
         ) from error
     return Path(folder)
