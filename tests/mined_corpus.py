@@ -88,7 +88,7 @@ def mining_options(inputs: Path, work: Path, **changed: Any) -> MiningOptions:
     files = {
         "corpus": (inputs / "corpus.jsonl",),
         "targets": (inputs / "targets.jsonl",),
-        "fit_pairs": (inputs / "fit.jsonl",),
+        "fit_pairs": () if "encoder" in changed else (inputs / "fit.jsonl",),
     }
     return MiningOptions(
         **{

@@ -17,6 +17,7 @@ from small_pairs import write_pairs
 
 from megatron_crossic.data.inputs import file_blocks
 from megatron_crossic.data.records import Document
+from megatron_crossic.data.retrieval.encoders.pretrained import SentenceEncoderOptions
 from megatron_crossic.data.retrieval.options import MiningOptions, parse_views
 from megatron_crossic.data.retrieval.texts.collected import TextFiles, collected_texts
 from megatron_crossic.data.retrieval.texts.encoding import EncodingTask, TextEncoding
@@ -316,3 +317,16 @@ def test_a_document_of_the_target_language_alone(tmp_path: Path) -> None:
         found = texts.target(0)
     assert found.source == Document(language="es", title="T", text="uno dos", id="1")
     assert found.targets == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"encoder": "embedded:folder", "fit_pairs": (Path("pairs.jsonl"),)}, "fit-pairs must go"),
+        ({"pretrained": SentenceEncoderOptions(query_prompt="query: ")}, "prompts must go with a"),
+    ],
+)
+def test_options_that_the_encoder_would_not_heed(changed: dict[str, Any], message: str) -> None:
+    files = {"corpus": (Path("c.jsonl"),), "targets": (Path("t.jsonl"),), "work": Path("work")}
+    with pytest.raises(ConfigError, match=message):
+        MiningOptions(**{**files, **changed})

@@ -36,16 +36,11 @@ class EvaluationOptions:
     num_keywords: int = 20
 
     def __post_init__(self) -> None:
-        check_encoder(self.encoder)
+        check_encoder(self.encoder, fit_pairs=self.fit_pairs, pretrained=self.pretrained)
         if self.num_keywords < 1:
             raise ConfigError(
                 f"num-keywords must be positive, got {self.num_keywords}. "
                 "Leave it out for the default."
-            )
-        if self.fit_pairs and self.encoder != EMBEDDED:
-            raise ConfigError(
-                f"fit-pairs must go with the encoder {EMBEDDED}, got {self.encoder}, which is not "
-                "fitted. Leave one of them out."
             )
 
 

@@ -43,15 +43,25 @@ def parse_views(words: Sequence[str]) -> dict[Any, float]:
         ) from error
 
 
-def check_encoder(name: str) -> None:
-    """Raises `ConfigError` for what is no encoder."""
+def check_encoder(
+    name: str, *, fit_pairs: Sequence[Path], pretrained: SentenceEncoderOptions
+) -> None:
+    """Raises `ConfigError` for what is no encoder, and for options that it would not heed."""
     kind, _, what = name.partition(":")
-    is_known = name == EMBEDDED or (kind in (EMBEDDED, SCHEME[:-1]) and what)
-    if not is_known:
+    if name != EMBEDDED and not (kind in (EMBEDDED, SCHEME[:-1]) and what):
         raise ConfigError(
             "encoder must be embedded, embedded:FOLDER or sentence-transformers:MODEL, got "
-            f"{name!r}. Use for example sentence-transformers:intfloat/"
-            "multilingual-e5-small."
+            f"{name!r}. Use for example sentence-transformers:intfloat/multilingual-e5-small."
+        )
+    if fit_pairs and name != EMBEDDED:
+        raise ConfigError(
+            f"fit-pairs must go with the encoder {EMBEDDED}, got {name}, which is not fitted. "
+            "Leave one of them out."
+        )
+    if pretrained != SentenceEncoderOptions() and not name.startswith(SCHEME):
+        raise ConfigError(
+            "devices, batch-size, dtype and prompts must go with a pre-trained encoder, got "
+            f"{name}. Leave them out."
         )
 
 
@@ -102,7 +112,7 @@ class MiningOptions:
                     "Leave it out for the default."
                 )
         self._check_views()
-        check_encoder(self.encoder)
+        check_encoder(self.encoder, fit_pairs=self.fit_pairs, pretrained=self.pretrained)
 
     def _check_views(self) -> None:
         given = self._given_views

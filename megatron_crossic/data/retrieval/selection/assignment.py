@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from megatron_crossic.data.retrieval.index.exact import Progress, no_progress
+
 Accept = Callable[[int, int], str | None]
 """Called with the numbers of a query and a passage that would be paired; None takes them, else the
 reason why not."""
@@ -27,19 +29,12 @@ PASSAGE_USED = "passage_used"
 REPEATED = "repeated_candidate"
 NO_CANDIDATE = "no_candidate"
 
-Progress = Callable[[int, int], None]
-"""Called with the candidates decided so far and all that reach the threshold."""
-
 _AT_ONCE = 1 << 13
 """Candidates that are Python numbers at a time, and between two calls of a `Progress`."""
 
 
 def accept_all(_query: int, _passage: int) -> None:
     """An `Accept` that does not look at texts."""
-
-
-def no_progress(_done: int, _total: int) -> None:
-    """For callers without a display."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from megatron_crossic.data.records import LINKED, Document, Pair
+from megatron_crossic.data.retrieval.index.exact import Progress, no_progress
 from megatron_crossic.data.retrieval.selection.account import SelectionAccount, account_of
 from megatron_crossic.data.retrieval.selection.assignment import (
     Assignment,
-    Progress,
     assign,
     best_of_documents,
-    no_progress,
 )
 from megatron_crossic.data.retrieval.selection.contamination import read_evaluation_sets
 from megatron_crossic.data.retrieval.selection.filters import TextFilters, Texts

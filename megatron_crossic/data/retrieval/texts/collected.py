@@ -6,7 +6,7 @@ what is wanted waits in one file without a name until it is asked for.
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +18,10 @@ import orjson
 from megatron_crossic.data.inputs import Block, file_blocks
 from megatron_crossic.data.pairs import placed_pairs
 from megatron_crossic.data.records import Document, Pair
+from megatron_crossic.data.retrieval.index.exact import Progress, no_progress
 from megatron_crossic.data.retrieval.index.vectors import Numbers
 from megatron_crossic.data.retrieval.texts.vectors_folder import Places
 from megatron_crossic.errors import DataError
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +58,7 @@ class CollectedTexts:
         *,
         passages: Numbers,
         targets: Numbers,
-        progress: Progress = lambda _done, _total: None,
+        progress: Progress = no_progress,
     ) -> None:
         """Read what is not there yet; progress counts texts."""
         wanted = [
